@@ -1,0 +1,166 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hushpost/hushpost/internal/vault"
+)
+
+// job is one atomic change. run happens inside a transaction, perhaps together with others' and perhaps more
+// than once; only its last run counts. It returns trouble of the database, never a rule's refusal.
+type job struct {
+	run     func(*conn) error
+	files   bool // it names a file that must be in the folder before the row is
+	mayFill bool // it makes new secrets: refused first when the disk is full, and never given the reserve
+	err     error
+	done    chan struct{}
+}
+
+// writer owns the only connection that writes. It runs all jobs that wait in one transaction, so that they
+// share one fsync (group commit): while one group is on its way to the disk, the next gathers.
+type writer struct {
+	conn   *conn
+	files  files
+	room   *reserve
+	erased atomic.Bool // payloads were erased since the log was last emptied
+	queue  chan *job
+	calls  chan func(*conn) // run between transactions
+
+	mu     sync.RWMutex // held for reading while a job is handed in
+	closed bool
+}
+
+// groupMax bounds what one job can wait for, and the memory of a transaction.
+const groupMax = 128
+
+func newWriter(c *conn, f files) *writer {
+	return &writer{conn: c, files: f, queue: make(chan *job, groupMax), calls: make(chan func(*conn))}
+}
+
+var errClosed = errors.New("the store is closed")
+
+// do runs j and returns once it is on the disk. A job that has been handed in is always finished: ctx only
+// ends the wait for a place in the queue.
+func (w *writer) do(ctx context.Context, j *job) error {
+	j.done = make(chan struct{})
+	if err := w.enqueue(ctx, j); err != nil {
+		return err
+	}
+	<-j.done
+	return j.err
+}
+
+func (w *writer) enqueue(ctx context.Context, j *job) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return errClosed
+	}
+	select {
+	case w.queue <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.closed = true
+		close(w.queue)
+	}
+}
+
+func (w *writer) loop() {
+	group := make([]*job, 0, groupMax)
+	for {
+		select {
+		case call := <-w.calls:
+			call(w.conn)
+		case j, ok := <-w.queue:
+			if !ok {
+				return
+			}
+			group = w.gather(append(group[:0], j))
+			w.together(group)
+			for _, j := range group {
+				close(j.done)
+			}
+		}
+	}
+}
+
+// gather takes what waits, without waiting for more.
+func (w *writer) gather(group []*job) []*job {
+	for len(group) < groupMax {
+		select {
+		case j, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, j)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// together commits the group at once. If anything is wrong with one of them, nothing has happened, and each
+// gets a transaction of its own: one job's trouble is never another's.
+func (w *writer) together(group []*job) {
+	if w.transact(group) == nil {
+		return
+	}
+	for _, j := range group {
+		w.alone(j)
+	}
+}
+
+func (w *writer) alone(j *job) {
+	j.err = w.transact([]*job{j})
+	if !isFull(j.err) {
+		return
+	}
+	// Reading, erasing and revoking must work on a full disk: they get the room that was kept for them.
+	if !j.mayFill {
+		w.room.release()
+		j.err = w.transact([]*job{j})
+	}
+	if isFull(j.err) {
+		j.err = errors.Join(vault.ErrFull, j.err)
+	}
+}
+
+func (w *writer) transact(group []*job) (err error) {
+	if _, err = w.conn.begin.exec(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_, _ = w.conn.rollback.exec() // fails where SQLite has rolled back by itself
+		}
+	}()
+	files := false
+	for _, j := range group {
+		if j.mayFill && w.room.spent() {
+			return vault.ErrFull
+		}
+		if err = j.run(w.conn); err != nil {
+			return err
+		}
+		files = files || j.files
+	}
+	if files { // the names of new files must be as durable as the rows that tell of them
+		if err = w.files.sync(); err != nil {
+			return err
+		}
+	}
+	_, err = w.conn.commit.exec()
+	return err
+}

@@ -1,0 +1,160 @@
+package vault
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Time is an instant in Unix milliseconds, UTC. Zero means "not yet" or "never".
+// An integer, not a time.Time: records compare with ==, and a store's clock may be another machine's.
+type Time int64
+
+// At gives the Time of t.
+func At(t time.Time) Time { return Time(t.UnixMilli()) }
+
+// Add gives the time d later, in whole milliseconds.
+func (t Time) Add(d time.Duration) Time { return t + Time(d.Milliseconds()) }
+
+// UTC gives t for people and for JSON.
+func (t Time) UTC() time.Time { return time.UnixMilli(int64(t)).UTC() }
+
+// ID is the UUID that the sealing client chose (PROTOCOL 1).
+type ID [16]byte
+
+// ParseID takes the canonical form only, 8-4-4-4-12 in lower case: with two spellings of one id,
+// two secrets could share it.
+func ParseID(s string) (ID, bool) {
+	var id ID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' || strings.ToLower(s) != s {
+		return id, false
+	}
+	n, err := hex.Decode(id[:], []byte(s[:8]+s[9:13]+s[14:18]+s[19:23]+s[24:]))
+	return id, err == nil && n == len(id)
+}
+
+// String gives the canonical form.
+func (id ID) String() string {
+	var b [36]byte
+	hex.Encode(b[:8], id[:4])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	hex.Encode(b[9:13], id[4:6])
+	hex.Encode(b[14:18], id[6:8])
+	hex.Encode(b[19:23], id[8:10])
+	hex.Encode(b[24:], id[10:])
+	return string(b[:])
+}
+
+// LogValue keeps ids out of logs: an id is half of what seed A's dialect needs to read a secret.
+func (ID) LogValue() slog.Value { return slog.StringValue("vault.ID(...)") }
+
+// Alias is the short name of a secret in URLs, a number below 62^8 (PROTOCOL 1).
+type Alias int64
+
+const (
+	aliasLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	aliasLength  = 8
+	aliasCount   = 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62
+)
+
+// ParseAlias takes 8 characters of [A-Za-z0-9].
+func ParseAlias(s string) (Alias, bool) {
+	if len(s) != aliasLength {
+		return 0, false
+	}
+	var a Alias
+	for i := range len(s) {
+		n := strings.IndexByte(aliasLetters, s[i])
+		if n < 0 {
+			return 0, false
+		}
+		a = a*Alias(len(aliasLetters)) + Alias(n)
+	}
+	return a, true
+}
+
+// String gives the 8 characters.
+func (a Alias) String() string {
+	var b [aliasLength]byte
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = aliasLetters[a%Alias(len(aliasLetters))]
+		a /= Alias(len(aliasLetters))
+	}
+	return string(b[:])
+}
+
+// LogValue keeps aliases out of logs.
+func (Alias) LogValue() slog.Value { return slog.StringValue("vault.Alias(...)") }
+
+// Hash is the SHA-256 of a token, all that a store ever learns of it. The zero Hash guards nothing and
+// matches nothing.
+type Hash [sha256.Size]byte
+
+// HashOf gives the Hash of a token.
+func HashOf(token []byte) Hash { return sha256.Sum256(token) }
+
+// ParseHash reads b64u, 43 characters, in its one canonical spelling.
+func ParseHash(s string) (Hash, bool) {
+	var h Hash
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(b) != len(h) {
+		return h, false
+	}
+	return Hash(b), true
+}
+
+// IsZero reports whether nothing was set.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// matches compares in constant time, and never matches a hash that was not set.
+func (h Hash) matches(other Hash) bool {
+	return subtle.ConstantTimeCompare(h[:], other[:]) == 1 && !h.IsZero()
+}
+
+// namer derives the names that the server chooses, under the server's key.
+//
+// An alias is a keyed hash of the id, not a number out of a hat: both names then lead to one record with one
+// index, in a table and in a cluster of Redis servers alike, and a repeated create finds its first answer.
+// To whoever lacks the key it is uniform and says nothing about the id. Two ids meet in one alias with
+// probability 2^-47.6 for each secret that lives; the later is then refused and its client takes another id.
+type namer struct{ key [32]byte }
+
+func (n namer) prf(label string, data []byte) [sha256.Size]byte {
+	m := hmac.New(sha256.New, n.key[:])
+	m.Write([]byte(label))
+	m.Write(data)
+	var out [sha256.Size]byte
+	m.Sum(out[:0])
+	return out
+}
+
+// alias takes the first 48-bit word below 62^8: cutting the range instead of reducing into it keeps every
+// alias equally likely. A word is taken with probability 0.78.
+func (n namer) alias(id ID) Alias {
+	seed := id[:]
+	for {
+		block := n.prf("alias:", seed)
+		for i := 0; i+8 <= len(block); i += 6 {
+			word := Alias(binary.BigEndian.Uint64(block[i:]) >> 16) // the upper 6 bytes of 8
+			if word < aliasCount {
+				return word
+			}
+		}
+		seed = block[:]
+	}
+}
+
+// decoy is the id that [Vault.Resolve] gives for an alias nobody uses: stable, and of a v4 UUID's shape.
+func (n namer) decoy(a Alias) ID {
+	block := n.prf("decoy:", []byte(a.String()))
+	id := ID(block[:16])
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}

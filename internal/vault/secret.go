@@ -1,0 +1,113 @@
+package vault
+
+import (
+	"time"
+)
+
+// State is where a secret is in its life (PROTOCOL 4.2). The numbers are stored: never change them.
+type State uint8
+
+// States. The payload exists in the first two only.
+const (
+	Waiting State = iota + 1
+	Leased
+	Read
+	Unconfirmed // the lease ran out without an ack
+	Revoked
+	Declined
+	Expired
+	Locked
+	Forgotten // the tombstone's time is over: the store drops the record, and nobody ever sees this state
+)
+
+var stateNames = [...]string{
+	Waiting: "waiting", Leased: "leased", Read: "read", Unconfirmed: "unconfirmed",
+	Revoked: "revoked", Declined: "declined", Expired: "expired", Locked: "locked", Forgotten: "forgotten",
+}
+
+// String gives the name of PROTOCOL 4.2.
+func (s State) String() string {
+	if int(s) >= len(stateNames) || stateNames[s] == "" {
+		return "unknown"
+	}
+	return stateNames[s]
+}
+
+// Durations and counts of PROTOCOL 4.
+const (
+	MinTTL         = time.Minute
+	MaxTTL         = 365 * 24 * time.Hour
+	DefaultTTL     = 24 * time.Hour
+	LeaseTime      = 2 * time.Minute
+	leaseRate      = 64 << 10 // bytes a second; a slower line than this gets no more time
+	TombstoneTime  = 7 * 24 * time.Hour
+	MaxPassphrases = 10 // wrong ones, until the secret is locked
+)
+
+// Secret is the record of one secret: all that is known of it but its payload. It holds no key, no token
+// and nothing that says who sent or read it.
+type Secret struct {
+	ID    ID
+	Alias Alias
+	Size  int64 // of the payload, in bytes
+	State State
+
+	// Hashes of the tokens that prove something. Only an only-once-share client leaves Link out (PROTOCOL 4.8).
+	Link, Manage, Passphrase Hash
+	Reader                   Hash // of the reader it was opened by, kept for a repeated ack
+
+	Wrong   int // passphrases
+	Refused int // opens turned away for want of a valid link token
+
+	Created, Expires, Opened, LeaseEnds, Ended Time
+}
+
+// Held reports whether the payload still exists.
+func (s *Secret) Held() bool { return s.State == Waiting || s.State == Leased }
+
+// AttemptsLeft is the number of wrong passphrases that are still forgiven.
+func (s *Secret) AttemptsLeft() int { return MaxPassphrases - s.Wrong }
+
+// Due is when time itself changes the record next; a store hands it to [Settle] from then on.
+func (s *Secret) Due() Time {
+	switch s.State {
+	case Waiting:
+		return s.Expires
+	case Leased:
+		return s.LeaseEnds
+	default:
+		return s.Ended.Add(TombstoneTime)
+	}
+}
+
+// SameCreation reports whether b asks for what a is: a repeated request after a lost answer (PROTOCOL 4.1).
+// The store compares the payloads.
+func SameCreation(a, b *Secret) bool {
+	return a.ID == b.ID && a.Link == b.Link && a.Manage == b.Manage && a.Passphrase == b.Passphrase && a.Held()
+}
+
+// end moves the secret into its tombstone. From here on the store keeps no payload.
+func (s *Secret) end(state State, at Time) { s.State, s.Ended = state, at }
+
+// Settle applies what time alone does (PROTOCOL 4.3, 4.6): every rule starts with it, and sweeping is nothing
+// else. An end by time is dated when it was due, not when somebody looked.
+func Settle(now Time, s *Secret) error {
+	if now < s.Due() {
+		return nil
+	}
+	switch s.State {
+	case Waiting:
+		s.end(Expired, s.Expires)
+	case Leased:
+		s.end(Unconfirmed, s.LeaseEnds)
+	}
+	if now >= s.Due() { // a tombstone, perhaps one that began and ended while the server was down
+		s.State = Forgotten
+	}
+	return nil
+}
+
+// leaseFor is 120 s, or as long as the payload takes at 64 KiB/s (PROTOCOL 4.3).
+func leaseFor(size int64) time.Duration {
+	return max(LeaseTime, time.Duration(size)*time.Second/leaseRate)
+}
