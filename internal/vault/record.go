@@ -12,7 +12,11 @@ import (
 //	version (1) || state || flags || id[16] || the hashes that flags name, 32 each
 //	|| varints: alias, size, wrong, refused, created, expires−created,
 //	   opened, lease−opened and ended−created (each shifted by one; 0: not yet)
-const recordVersion = 1
+//	|| if flags says so: varint length || creator || context
+const (
+	recordVersion = 1
+	hasCreator    = 1 << 4 // a flag; those below it are of the hashes
+)
 
 var errRecord = errors.New("vault: a stored record is damaged or of a newer version")
 
@@ -37,13 +41,18 @@ func (s *Secret) AppendRecord(b []byte) []byte {
 	} {
 		b = binary.AppendVarint(b, n)
 	}
+	if s.Creator != "" {
+		b[flags] |= hasCreator
+		b = binary.AppendVarint(b, int64(len(s.Creator)))
+		b = append(append(b, s.Creator...), s.Context...)
+	}
 	return b
 }
 
 // ParseRecord reads what AppendRecord wrote.
 func ParseRecord(b []byte) (Secret, error) {
 	var s Secret
-	if len(b) < 19 || b[0] != recordVersion || b[2] > 0x0f {
+	if len(b) < 19 || b[0] != recordVersion || b[2] >= hasCreator<<1 {
 		return s, errRecord
 	}
 	s.State = State(b[1])
@@ -66,7 +75,18 @@ func ParseRecord(b []byte) (Secret, error) {
 		}
 		n[i], rest = v, rest[k:]
 	}
-	if len(rest) != 0 || n[0] >= aliasCount {
+	if n[0] >= aliasCount {
+		return Secret{}, errRecord
+	}
+	if b[2]&hasCreator != 0 {
+		size, k := binary.Varint(rest)
+		if k <= 0 || size <= 0 || size > int64(len(rest)-k) {
+			return Secret{}, errRecord
+		}
+		rest = rest[k:]
+		s.Creator, s.Context, rest = string(rest[:size]), string(rest[size:]), nil
+	}
+	if len(rest) != 0 {
 		return Secret{}, errRecord
 	}
 	s.Alias, s.Size, s.Wrong, s.Refused = Alias(n[0]), n[1], int(n[2]), int(n[3])

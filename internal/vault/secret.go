@@ -56,6 +56,9 @@ type Secret struct {
 	Link, Manage, Passphrase Hash
 	Reader                   Hash // of the reader it was opened by, kept for a repeated ack
 
+	Creator string // name of the API key it was made with, or ""
+	Context string // opaque bytes of the creator's, for its events (PROTOCOL 6.3)
+
 	Wrong   int // passphrases
 	Refused int // opens turned away for want of a valid link token
 
@@ -83,7 +86,7 @@ func (s *Secret) Due() Time {
 // SameCreation reports whether b asks for what a is: a repeated request after a lost answer (PROTOCOL 4.1).
 // The store compares the payloads.
 func SameCreation(a, b *Secret) bool {
-	return a.ID == b.ID && a.Link == b.Link && a.Manage == b.Manage && a.Passphrase == b.Passphrase && a.Held()
+	return a.ID == b.ID && a.Creator == b.Creator && a.Link == b.Link && a.Manage == b.Manage && a.Passphrase == b.Passphrase && a.Held()
 }
 
 // end moves the secret into its tombstone. From here on the store keeps no payload.

@@ -11,6 +11,8 @@ type Draft struct {
 	ID                       ID
 	Link, Manage, Passphrase Hash
 	TTL                      time.Duration
+	Creator                  string // name of the API key, or ""
+	Context                  string // at most MaxContext bytes
 
 	alias Alias
 }
@@ -22,7 +24,7 @@ func (d *Draft) Alias() Alias { return d.alias }
 func (d *Draft) Secret(now Time, size int64) Secret {
 	return Secret{
 		ID: d.ID, Alias: d.alias, Size: size, State: Waiting,
-		Link: d.Link, Manage: d.Manage, Passphrase: d.Passphrase,
+		Link: d.Link, Manage: d.Manage, Passphrase: d.Passphrase, Creator: d.Creator, Context: d.Context,
 		Created: now, Expires: now.Add(d.TTL),
 	}
 }

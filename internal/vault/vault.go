@@ -15,6 +15,7 @@ type Vault struct {
 	names   namer
 	maxTTL  time.Duration
 	refused tally
+	bell    bell
 }
 
 // Options of a Vault.
@@ -84,7 +85,7 @@ func (v *Vault) Meta(ctx context.Context, r Ref, link Hash) (Secret, error) {
 // Open hands the payload to the first reader, and to that reader again while its lease lasts (PROTOCOL 4.3).
 // A zero passphrase hash means that none was given.
 func (v *Vault) Open(ctx context.Context, r Ref, link, reader, passphrase Hash) (Secret, io.ReadCloser, error) {
-	s, payload, err := v.store.Take(ctx, r.alias, named(r, withLink(link, open(reader, passphrase))))
+	s, payload, err := v.store.Take(ctx, r.alias, v.telling(named(r, withLink(link, open(reader, passphrase)))))
 	if err == error(errRefused) { //nolint:errorlint // this very value: its kind alone would not say that a secret exists
 		v.refused.add(r.alias)
 	}
@@ -107,7 +108,7 @@ func (v *Vault) Revoke(ctx context.Context, r Ref, manage Hash) error {
 }
 
 func (v *Vault) update(ctx context.Context, r Ref, rule Rule) error {
-	_, err := v.store.Update(ctx, r.alias, named(r, rule))
+	_, err := v.store.Update(ctx, r.alias, v.telling(named(r, rule)))
 	return refusal(err)
 }
 
@@ -158,15 +159,18 @@ func (v *Vault) Run(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// Sweep settles every secret that is due.
+// Sweep settles every secret that is due, and drops events that nobody fetched.
 func (v *Vault) Sweep(ctx context.Context) error {
 	if err := v.refused.flush(ctx, v.store); err != nil {
 		return refusal(err)
 	}
 	for {
-		n, err := v.store.Sweep(ctx, sweepBatch, Settle)
-		if err != nil || n < sweepBatch {
+		n, err := v.store.Sweep(ctx, sweepBatch, v.telling(Settle))
+		if err != nil {
 			return refusal(err)
+		}
+		if n < sweepBatch {
+			return v.sweepEvents(ctx)
 		}
 	}
 }

@@ -12,6 +12,7 @@ const (
 	HeaderManageHash     = "Hushpost-Manage-Hash"
 	HeaderPassphraseHash = "Hushpost-Passphrase-Hash"
 	HeaderExpiresIn      = "Hushpost-Expires-In"    // seconds, decimal
+	HeaderContext        = "Hushpost-Context"       // b64, at most 4 KiB, with an API key (PROTOCOL 6.3)
 	HeaderID             = "Hushpost-Id"            // of an opened secret (PROTOCOL 4.3)
 	HeaderLeaseExpires   = "Hushpost-Lease-Expires" // RFC 3339, UTC (PROTOCOL 4.3)
 	PayloadType          = "application/octet-stream"
@@ -39,6 +40,7 @@ const (
 	CodeNotOpened          = "not_opened"          // 409: an ack for a secret that nobody has opened
 	CodePassphraseRequired = "passphrase_required" // 403
 	CodePassphraseWrong    = "passphrase_wrong"    // 403, with attempts_left
+	CodeUnauthorized       = "unauthorized"        // 401: no valid API key
 	CodeForbidden          = "forbidden"           // 403: a cross-site or navigation request
 	CodeMethod             = "method_not_allowed"  // 405
 	CodeRateLimited        = "rate_limited"        // 429, with Retry-After
@@ -121,4 +123,26 @@ type CompatCreated struct {
 type CompatSecret struct {
 	Ciphertext string `json:"ciphertext"`
 	ID         string `json:"id"`
+}
+
+// APIKeyPrefix begins every API key; 43 characters of b64u follow (PROTOCOL 6.4).
+const APIKeyPrefix = "hp_"
+
+// Events answers GET /api/events (PROTOCOL 6.3).
+type Events struct {
+	Events []Event `json:"events"`
+}
+
+// Event is one of them. Context is what its secret was created with.
+type Event struct {
+	ID      string    `json:"id"`
+	Type    string    `json:"type"`
+	At      time.Time `json:"at"` // rounded down to the minute
+	Context []byte    `json:"context"`
+	Secret  string    `json:"secret"` // its id
+}
+
+// AckEventsRequest is the body of POST /api/events/ack.
+type AckEventsRequest struct {
+	IDs []string `json:"ids"`
 }

@@ -19,10 +19,11 @@ import (
 type conn struct {
 	raw driver.Conn
 
-	begin, commit, rollback         *stmt
-	insert, payloadIn               *stmt
-	find, update, remove, due       *stmt
-	payload, payloadOut, allOfFiles *stmt
+	begin, commit, rollback                           *stmt
+	insert, payloadIn                                 *stmt
+	find, update, remove, due                         *stmt
+	payload, payloadOut, allOfFiles                   *stmt
+	eventIn, events, eventHide, eventOut, eventsSweep *stmt
 }
 
 // pragmas of every connection. Checkpoints are made by keepHouse: SQLite's own would stop a commit for them.
@@ -94,6 +95,11 @@ func (c *conn) statements() []statement {
 		{&c.due, `SELECT seq, record FROM secrets WHERE due <= ? ORDER BY due LIMIT ?`},
 		{&c.payload, `SELECT data, file FROM payloads WHERE secret = ?`},
 		{&c.payloadOut, `DELETE FROM payloads WHERE secret = ?`},
+		{&c.eventIn, `INSERT INTO events (creator, at, type, secret, context) VALUES (?, ?, ?, ?, ?)`},
+		{&c.events, `SELECT seq, at, type, secret, context FROM events WHERE creator = ? AND hidden <= ? ORDER BY seq LIMIT ?`},
+		{&c.eventHide, `UPDATE events SET hidden = ? WHERE seq = ?`},
+		{&c.eventOut, `DELETE FROM events WHERE seq = ? AND creator = ?`},
+		{&c.eventsSweep, `DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at <= ? ORDER BY seq LIMIT ?)`},
 		{&c.allOfFiles, `SELECT file FROM payloads WHERE file IS NOT NULL`},
 	}
 }

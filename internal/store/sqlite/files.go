@@ -58,13 +58,13 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, inlineMax+1); return
 // receive reads r to its end. An error leaves nothing behind.
 func (f files) receive(r io.Reader) (*incoming, error) {
 	buf := buffers.Get().(*[]byte)
-	n, err := io.ReadFull(r, *buf)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	n, all, err := fill(r, *buf)
+	if err == nil && all {
 		return &incoming{size: int64(n), inline: (*buf)[:n], buf: buf}, nil
 	}
 	defer buffers.Put(buf)
 	if err != nil {
-		return nil, fmt.Errorf("receiving a payload: %w", err)
+		return nil, err
 	}
 	in := &incoming{file: new(fileRef)}
 	_, _ = rand.Read(in.file[:]) // never fails
@@ -86,20 +86,35 @@ func (f files) write(ref fileRef, r io.Reader, buf []byte) (size int64, err erro
 		return 0, writing(err)
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	for n, end := len(buf), error(nil); ; {
+	for n, all := len(buf), false; ; {
 		stream.XORKeyStream(buf[:n], buf[:n])
 		if _, err := out.Write(buf[:n]); err != nil {
 			return 0, writing(err)
 		}
 		size += int64(n)
-		if end != nil {
+		if all {
 			return size, writing(out.Sync())
 		}
-		n, end = io.ReadFull(r, buf)
-		if end != nil && !errors.Is(end, io.EOF) && !errors.Is(end, io.ErrUnexpectedEOF) {
-			return 0, fmt.Errorf("receiving a payload: %w", end)
+		if n, all, err = fill(r, buf); err != nil {
+			return 0, err
 		}
 	}
+}
+
+// fill reads until buf is full or r ends, which all tells. Not io.ReadFull: it reports a short end as
+// io.ErrUnexpectedEOF, and net/http reports a cut upload by the same name.
+func fill(r io.Reader, buf []byte) (n int, all bool, err error) {
+	for n < len(buf) {
+		k, err := r.Read(buf[n:])
+		n += k
+		if err == io.EOF { //nolint:errorlint // io.Reader: the end comes bare, anything wrapped is trouble
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, fmt.Errorf("receiving a payload: %w", err)
+		}
+	}
+	return n, false, nil
 }
 
 // writing describes trouble with a file without naming it.
@@ -213,22 +228,16 @@ func equal(a, b io.Reader) (bool, error) {
 	defer buffers.Put(x)
 	defer buffers.Put(y)
 	for {
-		n, errA := io.ReadFull(a, *x)
-		m, errB := io.ReadFull(b, *y)
-		if !bytes.Equal((*x)[:n], (*y)[:m]) {
-			return false, nil
-		}
-		switch endA, endB := ended(errA), ended(errB); {
-		case endA && endB:
-			return true, nil
-		case endA != endB:
-			return false, nil
-		case errA != nil || errB != nil:
+		n, allA, errA := fill(a, *x)
+		m, allB, errB := fill(b, *y)
+		if errA != nil || errB != nil {
 			return false, errors.Join(errA, errB)
 		}
+		if allA != allB || !bytes.Equal((*x)[:n], (*y)[:m]) {
+			return false, nil
+		}
+		if allA {
+			return true, nil
+		}
 	}
-}
-
-func ended(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

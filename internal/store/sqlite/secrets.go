@@ -233,6 +233,11 @@ func (s *Store) save(c *conn, before *vault.Secret, f found, erased *[]fileRef) 
 	if f.secret == *before {
 		return nil
 	}
+	if e, ok := vault.Happened(before, &f.secret); ok {
+		if _, err := c.eventIn.exec(e.Creator, int64(e.At), e.Type, e.Secret[:], e.Context); err != nil {
+			return err
+		}
+	}
 	if before.Held() && !f.secret.Held() {
 		if before.Size > inlineMax {
 			out, err := load(c, f.seq)

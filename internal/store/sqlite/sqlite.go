@@ -104,6 +104,14 @@ func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
 }
 
 func (s *Store) openDatabase() error {
+	// SQLite would make it readable for everybody; the log gets the mode of the database.
+	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
 	c, err := openConn(s.path)
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
