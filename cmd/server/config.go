@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -101,7 +102,7 @@ var settings = []setting{
 
 // configure reads flags and environment. An error names the setting and what is expected; flag.ErrHelp and
 // errVersion ask for something else.
-func configure(args []string, getenv func(string) string, stderr io.Writer) (*config, error) {
+func configure(args []string, getenv func(string) string, logged io.Writer) (*config, error) {
 	set := flag.NewFlagSet("server", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	values := make([]*string, len(settings))
@@ -135,9 +136,9 @@ func configure(args []string, getenv func(string) string, stderr io.Writer) (*co
 		}
 	}
 	options := &slog.HandlerOptions{Level: c.logLevel}
-	c.log = slog.New(slog.NewTextHandler(stderr, options))
+	c.log = slog.New(slog.NewTextHandler(logged, options))
 	if c.logFormat == "json" {
-		c.log = slog.New(slog.NewJSONHandler(stderr, options))
+		c.log = slog.New(slog.NewJSONHandler(logged, options))
 	}
 	return c, nil
 }
@@ -167,12 +168,10 @@ func nonEmpty(v string) error {
 }
 
 func oneOf(v string, choices ...string) error {
-	for _, c := range choices {
-		if v == c {
-			return nil
-		}
+	if !slices.Contains(choices, v) {
+		return errors.New("not one of these")
 	}
-	return errors.New("not one of these")
+	return nil
 }
 
 func setPublicURL(c *config, v string) error {
@@ -263,6 +262,6 @@ func secretOf(v string) (string, error) {
 	if !ok {
 		return v, nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) //nolint:gosec // G304: the operator names it
 	return strings.TrimSpace(string(b)), err
 }

@@ -187,7 +187,7 @@ func BenchmarkWaiting(b *testing.B) {
 	var bytesEach float64
 	for b.Loop() {
 		fill(b, server.addr, waiting)
-		time.Sleep(2 * time.Second) //nolint:forbidigo // let both settle
+		time.Sleep(2 * time.Second) // let both settle
 		for range turns {
 			full := load(b, server.addr, clients, 256, turn)
 			empty := load(b, other.addr, clients, 256, turn)
@@ -234,7 +234,7 @@ func BenchmarkStart(b *testing.B) {
 				b.Fatal(err)
 			}
 			first = append(first, float64(time.Since(t))/1e6)
-			time.Sleep(time.Second) //nolint:forbidigo // idle means that nothing is going on
+			time.Sleep(time.Second) // idle means that nothing is going on
 			idle = append(idle, p.memory(b, "VmRSS"))
 		}
 	}

@@ -124,7 +124,7 @@ func newSQLFloor(path string) (*sqlFloor, error) {
 		`BEGIN IMMEDIATE`, `COMMIT`, `INSERT INTO s VALUES (?, 0, ?)`, `UPDATE s SET state = 1 WHERE id = ?`,
 		`SELECT payload FROM s WHERE id = ?`, `DELETE FROM s WHERE id = ?`,
 	} {
-		if stmts[i], err = conn.PrepareContext(context.Background(), q); err != nil {
+		if stmts[i], err = conn.PrepareContext(context.Background(), q); err != nil { //nolint:sqlclosecheck // lives as long as the process
 			return nil, err
 		}
 	}

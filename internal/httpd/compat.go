@@ -136,7 +136,7 @@ type strictBase64 struct {
 
 func (b *strictBase64) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	b.bad = b.bad || err != nil && err != io.EOF //nolint:errorlint // bare, as io.Reader demands
+	b.bad = b.bad || err != nil && err != io.EOF // bare, as io.Reader demands
 	return n, err
 }
 

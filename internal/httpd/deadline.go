@@ -89,9 +89,9 @@ var errSlow = errors.New("reading the body: it came too slowly")
 // pacedBody is a request body under a rolling deadline.
 //
 // The deadline is set at once, not by the first Read: net/http itself reads up to 256 KiB of a body that
-// the handler has left, without a deadline of its own. A request without a body must not get one, for
-// net/http is already reading ahead on the connection then and takes a missed deadline for a client that has
-// gone; for the same reason the deadline is lifted as soon as the body has been read to its end.
+// the handler has left, without a deadline of its own. A request without a body must not get one: net/http
+// is then already reading ahead on the connection and takes a missed deadline for a client that has gone. It
+// starts to do so at the end of a body too, so there the deadline is lifted (HTTP/1 does that by itself, undocumented).
 type pacedBody struct {
 	io.ReadCloser
 	roll roll

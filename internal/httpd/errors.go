@@ -132,8 +132,11 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	h["Content-Type"] = jsonType
 	h["Content-Length"] = []string{strconv.Itoa(len(body) + 1)}
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
+	_, _ = w.Write(newline) // appended it would copy the body
 }
+
+var newline = []byte{'\n'}
 
 var jsonType = []string{"application/json"}
 

@@ -84,7 +84,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 			return errWait
 		}
 	}
-	events, err := s.Vault.Events(r.Context(), name, time.Duration(wait)*time.Second) //nolint:gosec // at most maxWait
+	events, err := s.Vault.Events(r.Context(), name, time.Duration(wait)*time.Second)
 	if err != nil {
 		return err
 	}

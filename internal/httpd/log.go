@@ -24,15 +24,28 @@ func (s *server) logged(next http.Handler) http.Handler {
 					s.crashed(rec, v)
 				}
 			}
-			s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-				slog.String("method", knownMethod(r.Method)), slog.String("route", r.Pattern), slog.Int("status", rec.status),
-				slog.Int64("bytes", rec.bytes), slog.Duration("took", time.Since(start)), slog.Bool("aborted", aborted))
+			s.access(r, rec, time.Since(start), aborted)
 			if aborted {
 				panic(http.ErrAbortHandler)
 			}
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// access goes to the handler itself: the Logger would look up its caller, which here is always the same.
+func (s *server) access(r *http.Request, w *recorder, took time.Duration, aborted bool) {
+	h := s.Log.Handler()
+	if !h.Enabled(r.Context(), slog.LevelInfo) {
+		return
+	}
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
+	line.AddAttrs(slog.String("method", knownMethod(r.Method)), slog.String("route", r.Pattern), slog.Int("status", w.status),
+		slog.Int64("bytes", w.bytes), slog.Duration("took", took))
+	if aborted {
+		line.AddAttrs(slog.Bool("aborted", true))
+	}
+	_ = h.Handle(r.Context(), line)
 }
 
 // crashed answers 500 if there is still time. The value of a panic may hold anything, so only its type is told.

@@ -48,19 +48,20 @@ func (s *server) draft(r *http.Request) (d vault.Draft, err error) {
 	if d.ID, ok = vault.ParseID(r.PathValue("id")); !ok {
 		return d, errID
 	}
-	for name, to := range map[string]*vault.Hash{
-		wire.HeaderLinkHash: &d.Link, wire.HeaderManageHash: &d.Manage, wire.HeaderPassphraseHash: &d.Passphrase,
-	} {
-		values := r.Header.Values(name)
-		if len(values) == 0 && name != wire.HeaderLinkHash {
+	for _, h := range [...]struct {
+		name string
+		to   *vault.Hash
+	}{{wire.HeaderLinkHash, &d.Link}, {wire.HeaderManageHash, &d.Manage}, {wire.HeaderPassphraseHash, &d.Passphrase}} {
+		values := r.Header[h.name]
+		if len(values) == 0 && h.to != &d.Link {
 			continue
 		}
 		if len(values) == 1 {
-			*to, ok = vault.ParseHash(values[0])
+			*h.to, ok = vault.ParseHash(values[0])
 		}
-		if len(values) != 1 || !ok || to.IsZero() {
+		if len(values) != 1 || !ok || h.to.IsZero() {
 			return d, refusing(http.StatusBadRequest, wire.CodeBadRequest,
-				name+" must be given once, as the SHA-256 of the token in base64url without padding; nothing was stored.")
+				h.name+" must be given once, as the SHA-256 of the token in base64url without padding; nothing was stored.")
 		}
 	}
 	if t := r.Header.Get("Content-Type"); t != "" && t != wire.PayloadType {
@@ -114,9 +115,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case err == nil:
-	case err == io.EOF && u.read == 0: //nolint:errorlint // bare, as io.Reader demands
+	case err == io.EOF && u.read == 0: // bare, as io.Reader demands
 		u.problem, err = errEmpty, errEmpty
-	case err == io.EOF: //nolint:errorlint // bare, as io.Reader demands
+	case err == io.EOF: // bare, as io.Reader demands
 	case tooLarge:
 		u.problem = errTooLarge
 	case errors.Is(err, errSlow):
@@ -174,13 +175,13 @@ func (s *server) open(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &ask); err != nil {
 		return err
 	}
-	reader, err := parseReader(ask.Reader)
+	reader, err := parseReader(string(ask.Reader))
 	if err != nil {
 		return err
 	}
 	var passphrase vault.Hash
 	if ask.PassphraseToken != "" {
-		token, ok := parseToken(ask.PassphraseToken)
+		token, ok := parseToken(string(ask.PassphraseToken))
 		if !ok {
 			return errToken
 		}
@@ -232,7 +233,7 @@ func (s *server) ack(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &ask); err != nil {
 		return err
 	}
-	reader, err := parseReader(ask.Reader)
+	reader, err := parseReader(string(ask.Reader))
 	if err != nil {
 		return err
 	}

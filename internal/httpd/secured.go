@@ -20,19 +20,24 @@ var (
 	hSTS      = []string{"max-age=63072000; includeSubDomains"}
 )
 
-// secured sets the headers that go with everything. No-store also keeps payloads out of caches on disk.
+// secured sets the headers that go with everything, and those that only mean something for what a browser may show,
+// embed or index: the answer to a GET. No-store also keeps payloads out of caches on disk.
 func (s *server) secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h["Cache-Control"] = hNoStore
 		h["X-Content-Type-Options"] = hNoSniff
-		h["Referrer-Policy"] = hReferrer
-		h["Cross-Origin-Resource-Policy"] = hCORP
-		h["X-Robots-Tag"] = hRobots
 		h["Content-Security-Policy"] = hPolicy
-		h["Vary"] = hVary
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			h["Referrer-Policy"] = hReferrer
+			h["Cross-Origin-Resource-Policy"] = hCORP
+			h["X-Robots-Tag"] = hRobots
+		}
 		if s.overTLS(r) {
 			h["Strict-Transport-Security"] = hSTS
+		}
+		if len(s.origins) > 0 {
+			h["Vary"] = hVary
 		}
 		if origin := r.Header.Get("Origin"); s.origins[origin] {
 			h["Access-Control-Allow-Origin"] = []string{origin}

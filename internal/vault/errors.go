@@ -80,7 +80,7 @@ func refusal(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &own):
-		return err
+		return own
 	case errors.Is(err, ErrNotFound):
 		return errNotFound
 	case errors.Is(err, ErrConflict):

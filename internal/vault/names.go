@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -103,7 +102,7 @@ func HashOf(token []byte) Hash { return sha256.Sum256(token) }
 func ParseHash(s string) (Hash, bool) {
 	var h Hash
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != len(h) {
+	if err != nil || len(b) != len(h) || len(s) != base64.RawURLEncoding.EncodedLen(len(h)) { // base64 passes over line breaks
 		return h, false
 	}
 	return Hash(b), true
@@ -125,28 +124,25 @@ func (h Hash) matches(other Hash) bool {
 // probability 2^-47.6 for each secret that lives; the later is then refused and its client takes another id.
 type namer struct{ key [32]byte }
 
+// prf is SHA-256 of key, label and data, which is a good keyed hash here, without HMAC's second pass and its memory: for
+// each label the length of data is fixed, so there is nothing to extend.
 func (n namer) prf(label string, data []byte) [sha256.Size]byte {
-	m := hmac.New(sha256.New, n.key[:])
-	m.Write([]byte(label))
-	m.Write(data)
-	var out [sha256.Size]byte
-	m.Sum(out[:0])
-	return out
+	var in [128]byte
+	return sha256.Sum256(append(append(append(in[:0], n.key[:]...), label...), data...))
 }
 
 // alias takes the first 48-bit word below 62^8: cutting the range instead of reducing into it keeps every
 // alias equally likely. A word is taken with probability 0.78.
 func (n namer) alias(id ID) Alias {
-	seed := id[:]
+	block := n.prf("alias:", id[:])
 	for {
-		block := n.prf("alias:", seed)
 		for i := 0; i+8 <= len(block); i += 6 {
 			word := Alias(binary.BigEndian.Uint64(block[i:]) >> 16) // the upper 6 bytes of 8
 			if word < aliasCount {
 				return word
 			}
 		}
-		seed = block[:]
+		block = n.prf("alias again:", block[:])
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 const (
 	recordVersion = 1
 	hasCreator    = 1 << 4 // a flag; those below it are of the hashes
+
+	// RecordSize is enough for every record without a creator.
+	RecordSize = 3 + 16 + 4*32 + 9*binary.MaxVarintLen64
 )
 
 var errRecord = errors.New("vault: a stored record is damaged or of a newer version")
@@ -55,7 +58,9 @@ func ParseRecord(b []byte) (Secret, error) {
 	if len(b) < 19 || b[0] != recordVersion || b[2] >= hasCreator<<1 {
 		return s, errRecord
 	}
-	s.State = State(b[1])
+	if s.State = State(b[1]); s.State < Waiting || s.State >= Forgotten {
+		return Secret{}, errRecord // time would call it forgotten, and its holder would read "not found"
+	}
 	s.ID = ID(b[3:19])
 	rest := b[19:]
 	for i, h := range s.hashes() {

@@ -83,10 +83,13 @@ func (s *Secret) Due() Time {
 	}
 }
 
-// SameCreation reports whether b asks for what a is: a repeated request after a lost answer (PROTOCOL 4.1).
-// The store compares the payloads.
+// SameCreation reports whether b, which was made just now, asks for what a is: a repeated request after a lost
+// answer (PROTOCOL 4.1). The store compares the payloads. What has ended in the meantime is nobody's twin,
+// whether or not a sweep has passed since.
 func SameCreation(a, b *Secret) bool {
-	return a.ID == b.ID && a.Creator == b.Creator && a.Link == b.Link && a.Manage == b.Manage && a.Passphrase == b.Passphrase && a.Held()
+	now := *a
+	_ = Settle(b.Created, &now)
+	return a.ID == b.ID && a.Creator == b.Creator && a.Link == b.Link && a.Manage == b.Manage && a.Passphrase == b.Passphrase && now.Held()
 }
 
 // end moves the secret into its tombstone. From here on the store keeps no payload.

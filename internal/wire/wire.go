@@ -4,17 +4,22 @@
 // Clause numbers are those of PROTOCOL.md beside this file.
 package wire
 
-import "time"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
 
 // Headers of the one-time API. Hashes are b64u of SHA-256 (PROTOCOL 4.1).
 const (
 	HeaderLinkHash       = "Hushpost-Link-Hash"
 	HeaderManageHash     = "Hushpost-Manage-Hash"
-	HeaderPassphraseHash = "Hushpost-Passphrase-Hash"
-	HeaderExpiresIn      = "Hushpost-Expires-In"    // seconds, decimal
-	HeaderContext        = "Hushpost-Context"       // b64, at most 4 KiB, with an API key (PROTOCOL 6.3)
-	HeaderID             = "Hushpost-Id"            // of an opened secret (PROTOCOL 4.3)
-	HeaderLeaseExpires   = "Hushpost-Lease-Expires" // RFC 3339, UTC (PROTOCOL 4.3)
+	HeaderPassphraseHash = "Hushpost-Passphrase-Hash" //nolint:gosec // G101: a name, no credential
+	HeaderExpiresIn      = "Hushpost-Expires-In"      // seconds, decimal
+	HeaderContext        = "Hushpost-Context"         // b64, at most 4 KiB, with an API key (PROTOCOL 6.3)
+	HeaderID             = "Hushpost-Id"              // of an opened secret (PROTOCOL 4.3)
+	HeaderLeaseExpires   = "Hushpost-Lease-Expires"   // RFC 3339, UTC (PROTOCOL 4.3)
 	PayloadType          = "application/octet-stream"
 )
 
@@ -85,14 +90,29 @@ type Meta struct {
 // OpenRequest is the body of POST /api/secrets/{ref}/open (PROTOCOL 4.3).
 // Reader is b64u of 16 random bytes, PassphraseToken b64u of 32 bytes.
 type OpenRequest struct {
-	Reader          string `json:"reader"`
-	PassphraseToken string `json:"passphrase_token,omitempty"`
+	Reader          Token `json:"reader"`
+	PassphraseToken Token `json:"passphrase_token,omitempty"`
 }
 
 // AckRequest is the body of POST /api/secrets/{ref}/ack (PROTOCOL 4.4).
 type AckRequest struct {
-	Reader string `json:"reader"`
+	Reader Token `json:"reader"`
 }
+
+// Token is a token in a body, in b64u. It prints redacted.
+type Token string
+
+// UnmarshalText takes it as it is. It also keeps it out of the caches that JSON decoders have for strings.
+func (t *Token) UnmarshalText(b []byte) error {
+	*t = Token(b)
+	return nil
+}
+
+// Format implements fmt.Formatter for every verb.
+func (Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "wire.Token(...)") }
+
+// LogValue implements slog.LogValuer.
+func (Token) LogValue() slog.Value { return slog.StringValue("wire.Token(...)") }
 
 // Status answers GET /api/secrets/{ref}/status (PROTOCOL 4.5). Times are rounded to the minute.
 type Status struct {

@@ -21,7 +21,7 @@ type conn struct {
 
 	begin, commit, rollback                           *stmt
 	insert, payloadIn                                 *stmt
-	find, update, remove, due                         *stmt
+	byAlias, bySeq, page, update, remove              *stmt
 	payload, payloadOut, allOfFiles                   *stmt
 	eventIn, events, eventHide, eventOut, eventsSweep *stmt
 }
@@ -53,15 +53,19 @@ func (c *conn) close() error {
 	return c.raw.Close()
 }
 
+// background is the context of every statement: none of them is worth ending early, and an ended one would undo
+// the group it is in.
+var background = context.Background()
+
 // exec runs SQL that is not worth preparing.
 func (c *conn) exec(sql string) error {
-	_, err := c.raw.(driver.ExecerContext).ExecContext(context.Background(), sql, nil)
+	_, err := c.raw.(driver.ExecerContext).ExecContext(background, sql, nil)
 	return err
 }
 
 // number runs SQL whose answer begins with an integer.
 func (c *conn) number(sql string) (n int64, err error) {
-	r, err := c.raw.(driver.QueryerContext).QueryContext(context.Background(), sql, nil)
+	r, err := c.raw.(driver.QueryerContext).QueryContext(background, sql, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -87,12 +91,13 @@ func (c *conn) statements() []statement {
 		{&c.begin, `BEGIN IMMEDIATE`},
 		{&c.commit, `COMMIT`},
 		{&c.rollback, `ROLLBACK`},
-		{&c.insert, `INSERT INTO secrets (alias, due, record) VALUES (?, ?, ?) ON CONFLICT (alias) DO NOTHING`},
+		{&c.insert, `INSERT INTO secrets (alias, record) VALUES (?, ?) ON CONFLICT (alias) DO NOTHING`},
 		{&c.payloadIn, `INSERT INTO payloads (secret, data, file) VALUES (?, ?, ?)`},
-		{&c.find, `SELECT seq, record FROM secrets WHERE alias = ?`},
-		{&c.update, `UPDATE secrets SET due = ?, record = ? WHERE seq = ?`},
+		{&c.byAlias, `SELECT seq, record FROM secrets WHERE alias = ?`},
+		{&c.bySeq, `SELECT seq, record FROM secrets WHERE seq = ?`},
+		{&c.page, `SELECT seq, record FROM secrets WHERE seq > ? ORDER BY seq LIMIT ?`},
+		{&c.update, `UPDATE secrets SET record = ? WHERE seq = ?`},
 		{&c.remove, `DELETE FROM secrets WHERE seq = ?`},
-		{&c.due, `SELECT seq, record FROM secrets WHERE due <= ? ORDER BY due LIMIT ?`},
 		{&c.payload, `SELECT data, file FROM payloads WHERE secret = ?`},
 		{&c.payloadOut, `DELETE FROM payloads WHERE secret = ?`},
 		{&c.eventIn, `INSERT INTO events (creator, at, type, secret, context) VALUES (?, ?, ?, ?, ?)`},
@@ -143,7 +148,7 @@ func (s *stmt) bind(args []driver.Value) []driver.NamedValue {
 }
 
 func (s *stmt) exec(args ...driver.Value) (driver.Result, error) {
-	r, err := s.raw.ExecContext(context.Background(), s.bind(args))
+	r, err := s.raw.ExecContext(background, s.bind(args))
 	clear(s.args) // keeps no payload alive
 	return r, err
 }
@@ -158,7 +163,7 @@ var errEnough = errors.New("enough")
 
 // rows calls each after each row was read into dest; errEnough ends it early and well.
 func (s *stmt) rows(dest []driver.Value, each func() error, args ...driver.Value) (err error) {
-	r, err := s.raw.QueryContext(context.Background(), s.bind(args))
+	r, err := s.raw.QueryContext(background, s.bind(args))
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (r fileRef) stream() (cipher.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewCTR(block, make([]byte, aes.BlockSize)), nil
+	return cipher.NewCTR(block, make([]byte, aes.BlockSize)), nil //nolint:gosec // G407: no key is used twice
 }
 
 var errNoFile = errors.New("a payload's file is gone")
@@ -107,7 +107,7 @@ func fill(r io.Reader, buf []byte) (n int, all bool, err error) {
 	for n < len(buf) {
 		k, err := r.Read(buf[n:])
 		n += k
-		if err == io.EOF { //nolint:errorlint // io.Reader: the end comes bare, anything wrapped is trouble
+		if err == io.EOF { // bare, as io.Reader has it: anything wrapped is trouble
 			return n, true, nil
 		}
 		if err != nil {

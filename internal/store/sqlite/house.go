@@ -18,7 +18,7 @@ import (
 const (
 	houseEvery = time.Second
 	eraseEvery = 10 * time.Second // how long erased bytes may stay in the log; PROTOCOL 4.7 allows 60 s
-	logMax     = 16 << 20         // bytes of log before it is written back without being asked
+	logMax     = reserveSize / 2  // bytes of log before it is written back without being asked: see reserve
 )
 
 // keepHouse writes the log back into the database and keeps the reserve, until ctx ends.
@@ -36,7 +36,7 @@ func (s *Store) keepHouse(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		mode := ""
+		var mode string
 		switch due := time.Since(emptied) > eraseEvery; {
 		case due && s.writer.erased.Load():
 			mode = "TRUNCATE" // the file shrinks to nothing, and with it what was erased
@@ -71,6 +71,7 @@ func (s *Store) checkpoint(ctx context.Context, mode string) error {
 		err := c.exec(`PRAGMA wal_checkpoint(PASSIVE)`)
 		s.reads <- c
 		if err != nil {
+			s.relieve(err)
 			return err
 		}
 	case <-ctx.Done():
@@ -78,15 +79,14 @@ func (s *Store) checkpoint(ctx context.Context, mode string) error {
 	}
 	done := make(chan error, 1)
 	finish := func(c *conn) {
-		s.writer.erased.Store(false) // before: what is erased from now on is in the log again
 		busy, err := c.number(`PRAGMA wal_checkpoint(` + mode + `)`)
-		if err != nil || busy != 0 {
-			s.writer.erased.Store(true)
-			err = errors.Join(err, errIf(busy != 0, errors.New("readers are in the way")))
+		switch {
+		case err == nil && busy == 0 && mode == "TRUNCATE":
+			s.writer.erased.Store(false) // RESTART leaves the file as it is, with what was erased in it
+		case busy != 0:
+			err = errors.Join(err, errors.New("readers are in the way"))
 		}
-		if isFull(err) {
-			s.room.release()
-		}
+		s.relieve(err)
 		done <- err
 	}
 	select {
@@ -97,8 +97,18 @@ func (s *Store) checkpoint(ctx context.Context, mode string) error {
 	}
 }
 
+// relieve frees the reserve if a full disk was the trouble: the database must grow by what it has in the log.
+func (s *Store) relieve(err error) bool {
+	full := isFull(err)
+	if full {
+		s.room.release()
+	}
+	return full
+}
+
 // reserve is a file that only takes up room. When the disk is full it goes, so that what waits can still be
-// opened, erased and revoked; until it can be made again, new secrets are refused.
+// opened, erased and revoked; until it can be made again, new secrets are refused. The log is kept well below
+// its size: what the disk is full of is then first written back into the database, which grows by it.
 type reserve struct {
 	path  string
 	gone  atomic.Bool
@@ -144,7 +154,7 @@ func (r *reserve) restore() {
 }
 
 func writeFile(path string, r io.Reader) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // G304: the operator's folder
 	if err != nil {
 		return err
 	}

@@ -29,35 +29,42 @@ func scan(row []driver.Value) (found, error) {
 		return found{}, errDamaged
 	}
 	secret, err := vault.ParseRecord(record)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
 	return found{seq, secret}, err
 }
 
-func find(c *conn, a vault.Alias) (found, error) {
+// one reads the row that q finds.
+func one(q *stmt, arg int64) (f found, ok bool, err error) {
 	row := make([]driver.Value, 2)
-	ok, err := c.find.row(row, int64(a))
-	switch {
-	case err != nil:
-		return found{}, err
-	case !ok:
-		return found{}, vault.ErrNotFound
+	if ok, err = q.row(row, arg); ok && err == nil {
+		f, err = scan(row)
 	}
-	return scan(row)
+	return f, ok, err
+}
+
+func find(c *conn, a vault.Alias) (found, error) {
+	f, ok, err := one(c.byAlias, int64(a))
+	if err == nil && !ok {
+		err = vault.ErrNotFound
+	}
+	return f, err
 }
 
 // Get implements vault.Store. It reads what is committed, beside the writer.
 func (s *Store) Get(ctx context.Context, a vault.Alias, rule vault.Rule) (vault.Secret, error) {
-	select {
-	case c := <-s.reads:
-		f, err := find(c, a)
-		s.reads <- c
-		if err != nil {
-			return vault.Secret{}, reading(err)
-		}
-		err = rule(s.clock(), &f.secret)
-		return f.secret, err
-	case <-ctx.Done():
-		return vault.Secret{}, ctx.Err()
+	c, err := s.reader(ctx)
+	if err != nil {
+		return vault.Secret{}, reading(err)
 	}
+	f, err := find(c, a)
+	s.reads <- c
+	if err != nil {
+		return vault.Secret{}, reading(err)
+	}
+	err = rule(s.clock(), &f.secret)
+	return f.secret, err
 }
 
 func reading(err error) error {
@@ -78,25 +85,25 @@ func (s *Store) Put(ctx context.Context, d vault.Draft, payload io.Reader) (vaul
 	}
 	var made vault.Secret
 	var created bool
-	var twin *found // the same creation as far as the records tell
+	var again *twin // the same creation as far as the records tell
 	err = s.writer.do(ctx, &job{mayFill: true, files: in.file != nil, run: func(c *conn) error {
-		made, twin = d.Secret(s.clock(), in.size), nil
+		made, again = d.Secret(s.clock(), in.size), nil
 		var err error
-		if created, err = insert(c, &made, in); err != nil || created {
+		if created, err = s.insert(c, &made, in); err != nil || created {
 			return err
 		}
-		f, err := find(c, made.Alias)
+		f, err := s.writer.find(made.Alias)
 		if err != nil {
 			return err
 		}
-		if vault.SameCreation(&f.secret, &made) {
-			twin = &f
+		if vault.SameCreation(&f.secret, &made) && f.secret.Size == in.size {
+			again, err = findTwin(c, f)
 		}
-		return nil
+		return err
 	}})
 	same := false
-	if err == nil && twin != nil {
-		same, err = s.samePayload(ctx, twin, in)
+	if err == nil && again != nil {
+		same, err = s.samePayload(&again.payload, in)
 	}
 	if !created || err != nil {
 		in.discard(s.files)
@@ -109,14 +116,14 @@ func (s *Store) Put(ctx context.Context, d vault.Draft, payload io.Reader) (vaul
 	case created:
 		return made, true, nil
 	case same:
-		return twin.secret, false, nil
+		return again.secret, false, nil
 	default:
 		return vault.Secret{}, false, vault.ErrConflict
 	}
 }
 
-func insert(c *conn, m *vault.Secret, in *incoming) (bool, error) {
-	r, err := c.insert.exec(int64(m.Alias), int64(m.Due()), m.AppendRecord(nil))
+func (s *Store) insert(c *conn, m *vault.Secret, in *incoming) (bool, error) {
+	r, err := c.insert.exec(int64(m.Alias), m.AppendRecord(make([]byte, 0, vault.RecordSize)))
 	if err != nil {
 		return false, err
 	}
@@ -132,25 +139,31 @@ func insert(c *conn, m *vault.Secret, in *incoming) (bool, error) {
 	if in.file != nil {
 		data, file = nil, in.file[:]
 	}
+	s.agenda.add(m.Due(), seq)
+	s.writer.remember(found{seq, *m})
 	_, err = c.payloadIn.exec(seq, data, file)
 	return err == nil, err
 }
 
+// twin is a secret that a creation may repeat, with its payload as it was in the same moment.
+type twin struct {
+	secret  vault.Secret
+	payload outgoing
+}
+
+func findTwin(c *conn, f found) (*twin, error) {
+	payload, err := load(c, f.seq)
+	return &twin{f.secret, payload}, err
+}
+
 // samePayload compares what a repeated creation brought with what is kept.
-func (s *Store) samePayload(ctx context.Context, twin *found, in *incoming) (bool, error) {
-	if twin.secret.Size != in.size {
-		return false, nil
-	}
-	var kept outgoing
-	if err := s.writer.do(ctx, &job{run: func(c *conn) (err error) {
-		kept, err = load(c, twin.seq)
-		return err
-	}}); err != nil {
-		return false, err
-	}
+func (s *Store) samePayload(kept *outgoing, in *incoming) (bool, error) {
 	a, err := kept.open(s.files)
+	if errors.Is(err, errNoFile) {
+		return false, nil // ended in the meantime: then it is no longer the same
+	}
 	if err != nil {
-		return false, nil //nolint:nilerr // gone in the meantime: then it is no longer the same
+		return false, err
 	}
 	defer func() { _ = a.Close() }()
 	b, err := in.reopen(s.files)
@@ -171,18 +184,8 @@ func (s *Store) Update(ctx context.Context, a vault.Alias, rule vault.Rule) (vau
 // Take implements vault.Store.
 func (s *Store) Take(ctx context.Context, a vault.Alias, rule vault.Rule) (vault.Secret, io.ReadCloser, error) {
 	c, err := s.change(ctx, a, rule, true)
-	if err != nil {
-		s.files.remove(c.erased)
-		return c.secret, nil, err
-	}
-	payload, err := c.payload.open(s.files) // before the name goes: an open file can be read to its end
-	s.files.remove(c.erased)
-	if errors.Is(err, errNoFile) {
-		// Between our commit and the open, another call ended the secret. What the rule says to that is the answer.
-		secret, again := s.Update(ctx, a, rule)
-		return secret, nil, errors.Join(again, errIf(again == nil, err))
-	}
-	return c.secret, payload, err
+	s.files.remove(c.erased) // only the name goes: the open file can be read to its end
+	return c.secret, c.payload, err
 }
 
 func errIf(cond bool, err error) error {
@@ -195,16 +198,24 @@ func errIf(cond bool, err error) error {
 // changed is what one run of a rule did.
 type changed struct {
 	secret  vault.Secret
-	payload outgoing
+	payload io.ReadCloser // open, if it was to be taken
 	erased  []fileRef
 	refusal error
+}
+
+// drop lets go of a run that does not count.
+func (c *changed) drop() {
+	if c.payload != nil {
+		_ = c.payload.Close()
+	}
+	*c = changed{}
 }
 
 func (s *Store) change(ctx context.Context, a vault.Alias, rule vault.Rule, take bool) (changed, error) {
 	var out changed
 	err := s.writer.do(ctx, &job{run: func(c *conn) error {
 		out = changed{}
-		f, err := find(c, a)
+		f, err := s.writer.find(a)
 		if errors.Is(err, vault.ErrNotFound) {
 			out.refusal = err
 			return nil
@@ -216,14 +227,17 @@ func (s *Store) change(ctx context.Context, a vault.Alias, rule vault.Rule, take
 		out.refusal = rule(s.clock(), &f.secret)
 		out.secret = f.secret
 		if take && out.refusal == nil {
-			if out.payload, err = load(c, f.seq); err != nil {
+			// Here, in the writer's turn: later, another call may have ended the secret and removed the file, and
+			// this one would have opened a secret without handing it out.
+			if out.payload, err = s.open(c, f.seq); err != nil {
 				return err
 			}
 		}
 		return s.save(c, &before, f, &out.erased)
 	}})
 	if err != nil {
-		return changed{}, fmt.Errorf("changing the database: %w", err)
+		out.drop()
+		return out, fmt.Errorf("changing the database: %w", err)
 	}
 	return out, out.refusal
 }
@@ -241,7 +255,7 @@ func (s *Store) save(c *conn, before *vault.Secret, f found, erased *[]fileRef) 
 	if before.Held() && !f.secret.Held() {
 		if before.Size > inlineMax {
 			out, err := load(c, f.seq)
-			if err != nil {
+			if err != nil && !errors.Is(err, errDamaged) { // a payload nobody can read is no reason to keep it
 				return err
 			}
 			*erased = append(*erased, out.file)
@@ -252,52 +266,20 @@ func (s *Store) save(c *conn, before *vault.Secret, f found, erased *[]fileRef) 
 		s.writer.erased.Store(true)
 	}
 	if f.secret.State == vault.Forgotten {
+		delete(s.writer.recent, f.secret.Alias)
 		_, err := c.remove.exec(f.seq)
 		return err
 	}
-	_, err := c.update.exec(int64(f.secret.Due()), f.secret.AppendRecord(nil), f.seq)
+	s.agenda.add(f.secret.Due(), f.seq)
+	s.writer.remember(f)
+	_, err := c.update.exec(f.secret.AppendRecord(make([]byte, 0, vault.RecordSize)), f.seq)
 	return err
-}
-
-// Sweep implements vault.Store.
-func (s *Store) Sweep(ctx context.Context, limit int, rule vault.Rule) (int, error) {
-	var erased []fileRef
-	var due []found
-	err := s.writer.do(ctx, &job{run: func(c *conn) error {
-		erased, due = erased[:0], due[:0]
-		now := s.clock()
-		row := make([]driver.Value, 2)
-		err := c.due.rows(row, func() error {
-			f, err := scan(row)
-			due = append(due, f)
-			return err
-		}, int64(now), int64(limit))
-		if err != nil {
-			return err
-		}
-		for _, f := range due {
-			before := f.secret
-			if err := rule(now, &f.secret); err != nil {
-				return err
-			}
-			if err := s.save(c, &before, f, &erased); err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
-	if err != nil {
-		return 0, fmt.Errorf("sweeping the database: %w", err)
-	}
-	s.files.remove(erased)
-	return len(due), nil
 }
 
 // outgoing is a payload as its row has it.
 type outgoing struct {
 	data []byte
 	file fileRef
-	size int64
 }
 
 func load(c *conn, seq int64) (outgoing, error) {
@@ -317,6 +299,14 @@ func load(c *conn, seq int64) (outgoing, error) {
 	}
 	out.data = data
 	return out, nil
+}
+
+func (s *Store) open(c *conn, seq int64) (io.ReadCloser, error) {
+	kept, err := load(c, seq)
+	if err != nil {
+		return nil, err
+	}
+	return kept.open(s.files)
 }
 
 func (o *outgoing) open(f files) (io.ReadCloser, error) {

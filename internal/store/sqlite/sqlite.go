@@ -48,11 +48,14 @@ type Store struct {
 	key    [32]byte
 	files  files
 	room   *reserve
+	agenda agenda
 	writer *writer
 	reads  chan *conn // idle reading connections
 
-	stop func() // ends the goroutines below
-	done sync.WaitGroup
+	closing chan struct{} // closed by Close: nobody waits for a reading connection any more
+	close   sync.Once
+	stop    func() // ends the goroutines below
+	done    sync.WaitGroup
 }
 
 const readers = 2
@@ -60,7 +63,7 @@ const readers = 2
 // Open opens the store in dir and makes it if it is not there. What an earlier process left half done when it
 // was killed is cleaned up before Open returns.
 func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
-	s := &Store{path: filepath.Join(dir, "hushpost.db"), now: o.Now, log: o.Log}
+	s := &Store{path: filepath.Join(dir, "hushpost.db"), now: o.Now, log: o.Log, closing: make(chan struct{})}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -88,13 +91,17 @@ func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
 	if s.key, err = serverKey(dir, s.path); err != nil {
 		return nil, err
 	}
-	if err := s.openDatabase(); err != nil {
+	s.room = &reserve{path: filepath.Join(dir, "reserve")}
+	err = s.openDatabase()
+	if s.relieve(err) { // a server must be able to start again on a full disk
+		err = s.openDatabase()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := s.files.removeOrphans(s.writer.conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("cleaning the payloads folder: %w", err), s.closeDatabase())
 	}
-	s.room = &reserve{path: filepath.Join(dir, "reserve")}
 	s.writer.room = s.room
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
@@ -131,7 +138,9 @@ func (s *Store) openDatabase() error {
 	for range readers {
 		r, err := openConn(s.path)
 		if err == nil {
-			err = r.prepare()
+			if err = r.prepare(); err != nil {
+				err = errors.Join(err, r.close())
+			}
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("opening the database for reading: %w", err), s.closeDatabase())
@@ -144,14 +153,39 @@ func (s *Store) openDatabase() error {
 // Key is the server's key, 32 random bytes made with the folder (vault.Options.Key).
 func (s *Store) Key() [32]byte { return s.key }
 
-// Close ends what is under way, empties the write-ahead log and lets go of the folder.
-func (s *Store) Close() error {
-	s.writer.close()
-	s.stop()
-	s.done.Wait()
-	return errors.Join(s.writer.conn.exec(`PRAGMA wal_checkpoint(TRUNCATE)`), s.closeDatabase(), s.lock.Unlock())
+// reader gives a reading connection, which goes back into s.reads.
+func (s *Store) reader(ctx context.Context) (*conn, error) {
+	select {
+	case c := <-s.reads:
+		return c, nil
+	case <-s.closing:
+		return nil, errClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
+// Close ends what is under way, empties the write-ahead log and lets go of the folder. A second call does nothing.
+func (s *Store) Close() error {
+	var err error
+	s.close.Do(func() {
+		close(s.closing)
+		s.writer.close()
+		s.stop()
+		s.done.Wait()
+		for range readers { // each comes back when its Get has ended; without them the log can be emptied
+			err = errors.Join(err, (<-s.reads).close())
+		}
+		empty := s.writer.conn.exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
+		if s.relieve(empty) {
+			empty = s.writer.conn.exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
+		}
+		err = errors.Join(err, empty, s.closeDatabase(), s.lock.Unlock())
+	})
+	return err
+}
+
+// closeDatabase closes the connections that nobody uses.
 func (s *Store) closeDatabase() error {
 	var err error
 	for range len(s.reads) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hushpost/hushpost/internal/vault"
 )
@@ -29,15 +30,24 @@ type writer struct {
 	queue  chan *job
 	calls  chan func(*conn) // run between transactions
 
+	// Of loop alone:
+	recent   map[vault.Alias]found
+	expected int
+	patience time.Duration
+	timer    *time.Timer
+
 	mu     sync.RWMutex // held for reading while a job is handed in
 	closed bool
 }
 
-// groupMax bounds what one job can wait for, and the memory of a transaction.
-const groupMax = 128
+const (
+	groupMax    = 128                   // jobs in a transaction
+	minPatience = 50 * time.Microsecond // timers are not much finer
+	maxPatience = 2 * time.Millisecond
+)
 
 func newWriter(c *conn, f files) *writer {
-	return &writer{conn: c, files: f, queue: make(chan *job, groupMax), calls: make(chan func(*conn))}
+	return &writer{conn: c, files: f, queue: make(chan *job, groupMax), calls: make(chan func(*conn)), timer: time.NewTimer(time.Hour), recent: make(map[vault.Alias]found)}
 }
 
 var errClosed = errors.New("the store is closed")
@@ -87,7 +97,9 @@ func (w *writer) loop() {
 				return
 			}
 			group = w.gather(append(group[:0], j))
+			start := time.Now()
 			w.together(group)
+			w.learn(len(group), time.Since(start))
 			for _, j := range group {
 				close(j.done)
 			}
@@ -95,8 +107,13 @@ func (w *writer) loop() {
 	}
 }
 
-// gather takes what waits, without waiting for more.
+// gather takes the jobs that wait, and waits a little for those that are about to come.
+//
+// Whoever just got an answer usually asks again. Without the wait, the clients fall into two halves that take turns, one
+// on its way to the disk while the other queues, and each sync serves half of them. A quarter of a sync is what
+// it may cost, and only if there were more clients a moment ago than have come: a single one never waits.
 func (w *writer) gather(group []*job) []*job {
+	var late <-chan time.Time
 	for len(group) < groupMax {
 		select {
 		case j, ok := <-w.queue:
@@ -104,11 +121,34 @@ func (w *writer) gather(group []*job) []*job {
 				return group
 			}
 			group = append(group, j)
+			continue
 		default:
+		}
+		if len(group) >= w.expected || w.patience < minPatience {
+			return group
+		}
+		if late == nil {
+			w.timer.Reset(w.patience)
+			late = w.timer.C
+		}
+		select {
+		case j, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, j)
+		case <-late:
 			return group
 		}
 	}
 	return group
+}
+
+// learn keeps how many clients there seem to be, those served and those already waiting, and how long a group takes.
+func (w *writer) learn(served int, took time.Duration) {
+	w.expected = served + len(w.queue)
+	w.patience += (took/4 - w.patience) / 8
+	w.patience = min(w.patience, maxPatience)
 }
 
 // together commits the group at once. If anything is wrong with one of them, nothing has happened, and each
@@ -127,9 +167,12 @@ func (w *writer) alone(j *job) {
 	if !isFull(j.err) {
 		return
 	}
-	// Reading, erasing and revoking must work on a full disk: they get the room that was kept for them.
+	// Reading, erasing and revoking must work on a full disk: they get the room that was kept for them, and what
+	// the log takes. It is written back first, while there is room for the database to grow by it. RESTART, not
+	// TRUNCATE: the log's room stays ours.
 	if !j.mayFill {
 		w.room.release()
+		_, _ = w.conn.number(`PRAGMA wal_checkpoint(RESTART)`) // what came of it, the next try tells
 		j.err = w.transact([]*job{j})
 	}
 	if isFull(j.err) {
@@ -144,6 +187,7 @@ func (w *writer) transact(group []*job) (err error) {
 	defer func() {
 		if err != nil {
 			_, _ = w.conn.rollback.exec() // fails where SQLite has rolled back by itself
+			clear(w.recent)
 		}
 	}()
 	files := false
@@ -163,4 +207,26 @@ func (w *writer) transact(group []*job) (err error) {
 	}
 	_, err = w.conn.commit.exec()
 	return err
+}
+
+// find is the row of an alias as the transaction sees it. Rows touched a moment ago are remembered: an ack follows its
+// open at once. Nobody else writes to the database, so what is remembered is true, unless a transaction is undone.
+func (w *writer) find(a vault.Alias) (found, error) {
+	if f, ok := w.recent[a]; ok {
+		return f, nil
+	}
+	f, err := find(w.conn, a)
+	if err == nil {
+		w.remember(f)
+	}
+	return f, err
+}
+
+const recentMax = 1024
+
+func (w *writer) remember(f found) {
+	if len(w.recent) >= recentMax {
+		clear(w.recent)
+	}
+	w.recent[f.secret.Alias] = f
 }

@@ -1,13 +1,10 @@
 -- One row a secret, from its creation to the end of its tombstone. `record` is vault.Secret's stored form;
--- `alias` and `due` repeat what must be found without reading it.
+-- `alias` repeats what it must be found by. There is no index of what is due when: agenda.go says why.
 CREATE TABLE secrets (
 	seq    INTEGER PRIMARY KEY,
 	alias  INTEGER NOT NULL UNIQUE,
-	due    INTEGER NOT NULL, -- Unix milliseconds: when time changes the record next
 	record BLOB NOT NULL
 ) STRICT;
-
-CREATE INDEX secrets_due ON secrets (due);
 
 -- Payloads stand apart, so that no change of a record rewrites one. Not WITHOUT ROWID: that is slower from
 -- 16 KiB on. Exactly one of data and file is set.

@@ -1,0 +1,4 @@
+package main
+
+// Main is what testscript starts as hush.
+var Main = main
