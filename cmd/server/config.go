@@ -72,7 +72,7 @@ var settings = []setting{
 		c.store = v
 		return oneOf(v, "sqlite")
 	}, false},
-	{"public-url", "", "address that people reach this server by, for links", "https://host[:port][/prefix], or nothing", setPublicURL, false},
+	{"public-url", "", "address that people reach this server by", "https://host[:port][/prefix], or nothing", setPublicURL, false},
 	{"api-keys", "", "programs that get events and no limits", "name:sha256hex of the whole key, separated by commas, or @file", setAPIKeys, true},
 	{"limits", "on", "limits a source: requests, bytes, misses", "on, or off for load tests", func(c *config, v string) error {
 		c.limits = v == "on"
