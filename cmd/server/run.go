@@ -91,7 +91,10 @@ func serve(ctx context.Context, c *config) (err error) {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
 		ErrorLog: log.New(io.Discard, "", 0), // it prints addresses and headers of clients
+
+		DisableGeneralOptionsHandler: true, // net/http's answer to OPTIONS * has none of our headers
 	}
+	server.RegisterOnShutdown(v.Hurry)
 	house, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { v.Run(house, c.log) })

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -68,12 +69,15 @@ func (s *server) compatCreate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	text := &strictBase64{Reader: base64.NewDecoder(base64.StdEncoding.Strict(), strings.NewReader(ask.Ciphertext))}
-	secret, _, err := s.Vault.Create(r.Context(), d, text)
+	secret, created, err := s.Vault.Create(r.Context(), d, text)
 	if text.bad {
 		return errCompatBase64
 	}
 	if err != nil {
 		return err
+	}
+	if !created { // the very same again: our own dialect's clients rely on that, here an id in use is refused
+		return &vault.Error{Kind: vault.KindConflict}
 	}
 	writeJSON(w, http.StatusCreated, wire.CompatCreated{ID: secret.ID.String(), Alias: secret.Alias.String()})
 	return nil
@@ -97,10 +101,11 @@ func (s *server) compatDraft(ask *wire.CompatCreate) (d vault.Draft, err error) 
 	if ask.Ciphertext == "" {
 		return d, errCompatBody
 	}
-	if strings.ContainsAny(ask.Ciphertext, "\r\n") { // which Go's decoder would skip
+	unpadded := strings.TrimRight(ask.Ciphertext, "=")
+	if strings.ContainsAny(unpadded, "\r\n=") { // which Go's decoder would skip, or take at the end of a buffer
 		return d, errCompatBase64
 	}
-	if int64(base64.StdEncoding.DecodedLen(len(ask.Ciphertext))) > s.MaxPayload+2 {
+	if int64(base64.RawStdEncoding.DecodedLen(len(unpadded))) > s.MaxPayload {
 		return d, errTooLarge
 	}
 	hours := float64(compatDefaultTTL)
@@ -111,7 +116,7 @@ func (s *server) compatDraft(ask *wire.CompatCreate) (d vault.Draft, err error) 
 		hours = *ask.TTLHours
 	}
 	whole := int64(min(max(hours, compatMinTTL), compatMaxTTL))
-	if hours != float64(int64(hours)) {
+	if hours != math.Trunc(hours) {
 		return d, errCompatTTL
 	}
 	d.TTL = min(time.Duration(whole)*time.Hour, s.Vault.MaxTTL())

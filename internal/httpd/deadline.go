@@ -75,11 +75,17 @@ func paced(next http.Handler) http.Handler { return defaultPace.wrap(next) }
 func (p pace) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
-		if r.Body != nil && r.Body != http.NoBody {
-			// In place: a copy of r would hide from outer handlers the pattern that the mux writes into it.
-			r.Body = newPacedBody(r.Body, roll{pace: p, set: rc.SetReadDeadline})
+		w = &pacedWriter{ResponseWriter: w, roll: roll{pace: p, set: rc.SetWriteDeadline}}
+		if r.Body == nil || r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(&pacedWriter{ResponseWriter: w, roll: roll{pace: p, set: rc.SetWriteDeadline}}, r)
+		// A copy: net/http must find its own body in r. A foreign one it reads for 256 KiB before it sends an answer, also
+		// where the client waits for 100 Continue, and a refusal must not wait for what it refuses (PROTOCOL 4.1).
+		inner := r.WithContext(r.Context())
+		inner.Body = newPacedBody(r.Body, roll{pace: p, set: rc.SetReadDeadline})
+		defer func() { r.Pattern = inner.Pattern }() // for the access log
+		next.ServeHTTP(w, inner)
 	})
 }
 

@@ -94,7 +94,7 @@ func (d *dialect) explain(err error, now time.Time) *problem {
 	case vault.KindPassphraseRequired, vault.KindPassphraseWrong:
 		p.body.AttemptsLeft = &e.AttemptsLeft
 	case vault.KindLeased:
-		p.retryAfter = e.RetryAt.UTC().Sub(now)
+		p.retryAfter = max(e.RetryAt.UTC().Sub(now), time.Second) // the lease may have ended since the rule ran
 	case vault.KindUnavailable:
 		p.retryAfter = 2 * time.Second
 	}

@@ -112,7 +112,7 @@ func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if route.class == ClassRead && (problem.status == http.StatusNotFound || problem.status == http.StatusUnauthorized) {
 		s.Limits.Missed(s.proxies.source(r))
 	}
-	if problem.status >= http.StatusInternalServerError {
+	if problem.status >= http.StatusInternalServerError && r.Context().Err() == nil { // else its client has gone: no trouble of ours
 		s.report(r, err)
 	}
 	route.dialect.refuse(w, problem)

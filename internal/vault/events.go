@@ -79,6 +79,8 @@ func (v *Vault) Events(ctx context.Context, creator string, wait time.Duration) 
 		case <-poll.C:
 		case <-end.C:
 			wait = 0
+		case <-v.hurried:
+			wait = 0
 		case <-ctx.Done():
 			poll.Stop()
 			return nil, refusal(ctx.Err())

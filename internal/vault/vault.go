@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -16,6 +17,9 @@ type Vault struct {
 	maxTTL  time.Duration
 	refused tally
 	bell    bell
+
+	hurry   sync.Once
+	hurried chan struct{} // closed by Hurry
 }
 
 // Options of a Vault.
@@ -31,7 +35,7 @@ func New(store Store, o Options) *Vault {
 	if o.MaxTTL == 0 {
 		o.MaxTTL = MaxTTL
 	}
-	return &Vault{store: store, names: namer{o.Key}, maxTTL: o.MaxTTL}
+	return &Vault{store: store, names: namer{o.Key}, maxTTL: o.MaxTTL, hurried: make(chan struct{})}
 }
 
 // MaxTTL is the longest lifetime that Create accepts.
@@ -143,6 +147,9 @@ const (
 	sweepBatch = 200              // records a step: no writer waits longer than these take
 )
 
+// Hurry ends all waiting in Events, now and from now on: a server that is about to stop would wait for its pollers.
+func (v *Vault) Hurry() { v.hurry.Do(func() { close(v.hurried) }) }
+
 // Run keeps the house clean until ctx ends: it settles what time has changed and counts refused opens.
 func (v *Vault) Run(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sweepEvery)
@@ -153,6 +160,10 @@ func (v *Vault) Run(ctx context.Context, log *slog.Logger) {
 		}
 		select {
 		case <-ctx.Done():
+			// Only a crash may lose counts (PROTOCOL 4.5).
+			if err := v.refused.flush(context.WithoutCancel(ctx), v.store); err != nil {
+				log.Warn("counting refused opens", slog.Any("err", err))
+			}
 			return
 		case <-tick.C:
 		}

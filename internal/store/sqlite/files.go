@@ -59,7 +59,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, inlineMax+1); return
 func (f files) receive(r io.Reader) (*incoming, error) {
 	buf := buffers.Get().(*[]byte)
 	n, all, err := fill(r, *buf)
-	if err == nil && all {
+	if err == nil && all && n <= inlineMax { // a reader may give its last byte and its end at once
 		return &incoming{size: int64(n), inline: (*buf)[:n], buf: buf}, nil
 	}
 	defer buffers.Put(buf)

@@ -46,8 +46,11 @@ func one(q *stmt, arg int64) (f found, ok bool, err error) {
 
 func find(c *conn, a vault.Alias) (found, error) {
 	f, ok, err := one(c.byAlias, int64(a))
-	if err == nil && !ok {
+	switch {
+	case err == nil && !ok:
 		err = vault.ErrNotFound
+	case err == nil && f.secret.Alias != a:
+		err = errDamaged
 	}
 	return f, err
 }
@@ -188,13 +191,6 @@ func (s *Store) Take(ctx context.Context, a vault.Alias, rule vault.Rule) (vault
 	return c.secret, c.payload, err
 }
 
-func errIf(cond bool, err error) error {
-	if cond {
-		return err
-	}
-	return nil
-}
-
 // changed is what one run of a rule did.
 type changed struct {
 	secret  vault.Secret
@@ -214,7 +210,7 @@ func (c *changed) drop() {
 func (s *Store) change(ctx context.Context, a vault.Alias, rule vault.Rule, take bool) (changed, error) {
 	var out changed
 	err := s.writer.do(ctx, &job{run: func(c *conn) error {
-		out = changed{}
+		out.drop()
 		f, err := s.writer.find(a)
 		if errors.Is(err, vault.ErrNotFound) {
 			out.refusal = err

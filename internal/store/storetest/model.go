@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"fmt"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// fate is a secret as PROTOCOL 4 sees it, in a world without time. The model is written from the protocol's
+// text, apart from vault's rules: where both say the same, it is not because one was copied.
+type fate struct {
+	state   string // "": never created
+	variant int
+	reader  int
+	wrong   int
+}
+
+// bySecret: what happens to one secret does not touch another.
+func bySecret(history []porcupine.Operation) [][]porcupine.Operation {
+	parts := make(map[int][]porcupine.Operation)
+	for _, op := range history {
+		secret := op.Input.(request).secret
+		parts[secret] = append(parts[secret], op)
+	}
+	var all [][]porcupine.Operation
+	for _, part := range parts {
+		all = append(all, part)
+	}
+	return all
+}
+
+func step(state, input, output any) (bool, any) {
+	f := state.(fate)
+	want := f.answer(input.(request))
+	return want == output, f
+}
+
+// answer is what a secret says to a call, and what the call does to it.
+func (f *fate) answer(r request) string {
+	if r.verb == "create" {
+		return f.create(r)
+	}
+	if f.state == "" {
+		return "unknown"
+	}
+	switch r.verb {
+	case "meta", "status":
+		return f.state
+	case "open":
+		return f.open(r)
+	case "ack":
+		return f.ack(r)
+	case "decline":
+		return f.end("declined", "leased", "ended read")
+	default:
+		return f.end("revoked", "was opened", "was opened")
+	}
+}
+
+// create: PROTOCOL 4.1.
+func (f *fate) create(r request) string {
+	switch {
+	case f.state == "":
+		f.state, f.variant = "waiting", r.variant
+		return "created"
+	case (f.state == "waiting" || f.state == "leased") && f.variant == r.variant:
+		return "same"
+	}
+	return "conflict"
+}
+
+// open: PROTOCOL 4.3. Only the third secret has a passphrase.
+func (f *fate) open(r request) string {
+	payload := fmt.Sprint("payload ", f.variant)
+	switch {
+	case f.state == "leased" && f.reader == r.reader:
+		return payload
+	case f.state == "leased":
+		return "leased"
+	case f.state != "waiting":
+		return "ended " + f.state
+	case r.wrong:
+		if f.wrong++; f.wrong == 10 {
+			f.state = "locked"
+		}
+		return fmt.Sprintf("wrong, %d left", 10-f.wrong)
+	}
+	f.state, f.reader = "leased", r.reader
+	return payload
+}
+
+// ack: PROTOCOL 4.4.
+func (f *fate) ack(r request) string {
+	switch {
+	case f.state == "waiting":
+		return "not opened"
+	case f.state == "leased" && f.reader != r.reader:
+		return "leased"
+	case (f.state == "leased" || f.state == "read") && f.reader == r.reader:
+		f.state = "read"
+		return "ok"
+	}
+	return "ended " + f.state
+}
+
+// end is decline and revoke, which differ in what they say once somebody has opened (PROTOCOL 4.4, 4.5).
+func (f *fate) end(state, leased, read string) string {
+	switch f.state {
+	case "waiting", state:
+		f.state = state
+		return "ok"
+	case "leased":
+		return leased
+	case "read":
+		return read
+	}
+	return "ended " + f.state
+}
