@@ -39,6 +39,7 @@ func (t *tally) flush(ctx context.Context, store Store) error {
 	counts := t.counts
 	t.counts = nil
 	t.mu.Unlock()
+	defer t.giveBack(counts)
 	for a, n := range counts {
 		_, err := store.Update(ctx, a, settled(func(_ Time, s *Secret) error {
 			s.Refused += n
@@ -47,6 +48,20 @@ func (t *tally) flush(ctx context.Context, store Store) error {
 		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errNotFound) {
 			return err
 		}
+		delete(counts, a)
 	}
 	return nil
+}
+
+// giveBack keeps for the next time what the store would not take.
+func (t *tally) giveBack(counts map[Alias]int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = counts
+		return
+	}
+	for a, n := range counts {
+		t.counts[a] += n
+	}
 }

@@ -63,22 +63,25 @@ func (c *conn) exec(sql string) error {
 	return err
 }
 
-// number runs SQL whose answer begins with an integer.
-func (c *conn) number(sql string) (n int64, err error) {
+// numbers runs SQL that answers with one row of integers.
+func (c *conn) numbers(sql string) (ns []int64, err error) {
 	r, err := c.raw.(driver.QueryerContext).QueryContext(background, sql, nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	row := make([]driver.Value, len(r.Columns()))
 	if err := r.Next(row); err != nil {
-		return 0, err
+		return nil, err
 	}
-	n, ok := row[0].(int64)
-	if !ok {
-		return 0, fmt.Errorf("want a number, got %T", row[0])
+	for _, v := range row {
+		n, ok := v.(int64)
+		if !ok {
+			return nil, fmt.Errorf("want a number, got %T", v)
+		}
+		ns = append(ns, n)
 	}
-	return n, nil
+	return ns, nil
 }
 
 type statement struct {

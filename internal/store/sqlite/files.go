@@ -26,7 +26,10 @@ const inlineMax = 64 << 10
 // files is the folder of large payloads. Each file is encrypted with AES-256-CTR under a key of its own, which
 // lives in the row: deleting the row erases the content, whatever becomes of the disk's blocks. A key is used
 // once, so the counter starts at zero. No tag: whoever reads the payload authenticates it (FORMAT 2.3).
-type files struct{ dir string }
+type files struct {
+	dir  string
+	room *reserve
+}
 
 // fileRef is name[16] || key[32], random both.
 type fileRef [48]byte
@@ -87,6 +90,9 @@ func (f files) write(ref fileRef, r io.Reader, buf []byte) (size int64, err erro
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	for n, all := len(buf), false; ; {
+		if f.room.spent() { // what is freed for erasing is not for new payloads
+			return 0, writing(vault.ErrFull)
+		}
 		stream.XORKeyStream(buf[:n], buf[:n])
 		if _, err := out.Write(buf[:n]); err != nil {
 			return 0, writing(err)

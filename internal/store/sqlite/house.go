@@ -18,7 +18,7 @@ import (
 const (
 	houseEvery = time.Second
 	eraseEvery = 10 * time.Second // how long erased bytes may stay in the log; PROTOCOL 4.7 allows 60 s
-	logMax     = reserveSize / 2  // bytes of log before it is written back without being asked: see reserve
+	logMax     = 1024             // pages of 4 KiB in the log; well below the reserve, see there
 )
 
 // keepHouse writes the log back into the database and keeps the reserve, until ctx ends.
@@ -36,57 +36,56 @@ func (s *Store) keepHouse(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		var mode string
-		switch due := time.Since(emptied) > eraseEvery; {
-		case due && s.writer.erased.Load():
-			mode = "TRUNCATE" // the file shrinks to nothing, and with it what was erased
-		case s.logSize() > logMax:
-			mode = "RESTART" // the file is written again from its beginning, which saves the disk making it anew
-		default:
+		if !s.writer.wrote.Swap(false) && !s.writer.erased.Load() {
 			continue
 		}
-		if err := s.checkpoint(ctx, mode); err != nil {
-			if ctx.Err() == nil {
-				s.log.Warn("writing the log back", slog.Any("err", err))
+		pages, err := s.copyLog(ctx)
+		if err == nil {
+			switch {
+			case s.writer.erased.Load() && time.Since(emptied) > eraseEvery:
+				// The file shrinks to nothing, and with it goes what was erased.
+				if err = s.endLog(ctx, "TRUNCATE"); err == nil {
+					emptied = time.Now()
+				}
+			case pages > logMax:
+				// The file is written again from its beginning, which saves the disk making it anew.
+				err = s.endLog(ctx, "RESTART")
 			}
-			continue
 		}
-		if mode == "TRUNCATE" {
-			emptied = time.Now()
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("writing the log back", slog.Any("err", err))
 		}
 	}
 }
 
-func (s *Store) logSize() int64 {
-	info, err := os.Stat(s.path + "-wal")
+// copyLog brings into the database what the log has, beside the writer, and says how many pages that is.
+func (s *Store) copyLog(ctx context.Context) (pages int64, err error) {
+	c, err := s.reader(ctx)
 	if err != nil {
-		return 0
+		return 0, err
 	}
-	return info.Size()
+	defer func() { s.reads <- c }()
+	answer, err := c.numbers(`PRAGMA wal_checkpoint(PASSIVE)`) // busy, pages in the log, pages copied
+	if err != nil {
+		s.relieve(err)
+		return 0, err
+	}
+	return answer[1], nil
 }
 
-func (s *Store) checkpoint(ctx context.Context, mode string) error {
-	select {
-	case c := <-s.reads:
-		err := c.exec(`PRAGMA wal_checkpoint(PASSIVE)`)
-		s.reads <- c
-		if err != nil {
-			s.relieve(err)
-			return err
-		}
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// endLog lets the writer do the rest and begin the log anew.
+func (s *Store) endLog(ctx context.Context, mode string) error {
 	done := make(chan error, 1)
 	finish := func(c *conn) {
-		busy, err := c.number(`PRAGMA wal_checkpoint(` + mode + `)`)
+		answer, err := c.numbers(`PRAGMA wal_checkpoint(` + mode + `)`)
 		switch {
-		case err == nil && busy == 0 && mode == "TRUNCATE":
+		case err != nil:
+			s.relieve(err)
+		case answer[0] != 0:
+			err = errors.New("readers are in the way")
+		case mode == "TRUNCATE":
 			s.writer.erased.Store(false) // RESTART leaves the file as it is, with what was erased in it
-		case busy != 0:
-			err = errors.Join(err, errors.New("readers are in the way"))
 		}
-		s.relieve(err)
 		done <- err
 	}
 	select {

@@ -17,14 +17,15 @@ func migrate(c *conn) error {
 	if err != nil {
 		return err
 	}
-	have, err := c.number(`PRAGMA user_version`)
+	version, err := c.numbers(`PRAGMA user_version`)
 	if err != nil {
 		return err
 	}
-	if have > int64(len(names)) {
+	have := int(version[0])
+	if have > len(names) {
 		return fmt.Errorf("the database is of version %d, made by a newer server; this one knows %d", have, len(names))
 	}
-	for i := int(have); i < len(names); i++ {
+	for i := have; i < len(names); i++ {
 		sql, err := migrations.ReadFile(names[i])
 		if err != nil {
 			return err

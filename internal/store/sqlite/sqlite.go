@@ -70,7 +70,8 @@ func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.files = files{dir: filepath.Join(dir, "payloads")}
+	s.room = &reserve{path: filepath.Join(dir, "reserve")}
+	s.files = files{dir: filepath.Join(dir, "payloads"), room: s.room}
 	if err := os.MkdirAll(s.files.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
@@ -91,7 +92,6 @@ func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
 	if s.key, err = serverKey(dir, s.path); err != nil {
 		return nil, err
 	}
-	s.room = &reserve{path: filepath.Join(dir, "reserve")}
 	err = s.openDatabase()
 	if s.relieve(err) { // a server must be able to start again on a full disk
 		err = s.openDatabase()

@@ -26,6 +26,7 @@ type writer struct {
 	conn   *conn
 	files  files
 	room   *reserve
+	wrote  atomic.Bool // groups were written since the log was last copied
 	erased atomic.Bool // payloads were erased since the log was last emptied
 	queue  chan *job
 	calls  chan func(*conn) // run between transactions
@@ -100,6 +101,7 @@ func (w *writer) loop() {
 			start := time.Now()
 			w.together(group)
 			w.learn(len(group), time.Since(start))
+			w.wrote.Store(true)
 			for _, j := range group {
 				close(j.done)
 			}
@@ -167,15 +169,13 @@ func (w *writer) alone(j *job) {
 	if !isFull(j.err) {
 		return
 	}
-	// Reading, erasing and revoking must work on a full disk: they get the room that was kept for them, and what
-	// the log takes. It is written back first, while there is room for the database to grow by it. RESTART, not
-	// TRUNCATE: the log's room stays ours.
+	// Reading, erasing and revoking must work on a full disk: they get the room that was kept for them.
 	if !j.mayFill {
 		w.room.release()
-		_, _ = w.conn.number(`PRAGMA wal_checkpoint(RESTART)`) // what came of it, the next try tells
+		w.restartLog()
 		j.err = w.transact([]*job{j})
 	}
-	if isFull(j.err) {
+	if j.mayFill && isFull(j.err) { // anything else is trouble: 507 is for creates and nothing else (PROTOCOL 4.7)
 		j.err = errors.Join(vault.ErrFull, j.err)
 	}
 }
@@ -205,8 +205,17 @@ func (w *writer) transact(group []*job) (err error) {
 			return err
 		}
 	}
-	_, err = w.conn.commit.exec()
+	if _, err = w.conn.commit.exec(); err == nil && w.room.spent() {
+		w.restartLog()
+	}
 	return err
+}
+
+// restartLog is for a full disk: the log goes back into the database after each change, so that the room which is left
+// is there for the database to grow by a page, and not taken by the log. RESTART, not TRUNCATE: the log's own
+// room stays ours.
+func (w *writer) restartLog() {
+	_, _ = w.conn.numbers(`PRAGMA wal_checkpoint(RESTART)`) // what came of it, the next change tells
 }
 
 // find is the row of an alias as the transaction sees it. Rows touched a moment ago are remembered: an ack follows its
