@@ -72,7 +72,7 @@ var settings = []setting{
 		c.store = v
 		return oneOf(v, "sqlite")
 	}, false},
-	{"public-url", "", "address that people reach this server by", "https://host[:port][/prefix], or nothing", setPublicURL, false},
+	{"public-url", "", "address that people reach this server by", "https://host[:port][/prefix], or nothing", setPublicURL, true},
 	{"api-keys", "", "programs that get events and no limits", "name:sha256hex of the whole key, separated by commas, or @file", setAPIKeys, true},
 	{"limits", "on", "limits a source: requests, bytes, misses", "on, or off for load tests", func(c *config, v string) error {
 		c.limits = v == "on"
@@ -198,8 +198,12 @@ func setOrigins(c *config, v string) error {
 			continue
 		}
 		u, err := url.Parse(o)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || o != u.Scheme+"://"+u.Host {
-			return errors.New("one of them is not an origin")
+		// As browsers write it, or it would never match.
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || o != u.Scheme+"://"+strings.ToLower(u.Host) {
+			return errors.New("one of them is not an origin in lower case, without a path")
+		}
+		if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+			return errors.New("leave out the port that is usual for the scheme")
 		}
 		c.origins = append(c.origins, o)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hushpost/hushpost/internal/vault"
@@ -48,21 +49,20 @@ const (
 )
 
 func (s *server) compatCreate(w http.ResponseWriter, r *http.Request) error {
-	limit := int64(base64.StdEncoding.EncodedLen(int(s.MaxPayload))) + smallBody
-	body, err := s.receive(w, r, limit)
+	body, err := s.receive(w, r, s.compatLimit)
 	if err != nil {
 		return err
 	}
 	defer body.settle()
-	release, err := s.claimMemory(r, limit)
-	if err != nil {
-		return err
-	}
-	defer release()
+	whole := &heldBody{Reader: body, held: &s.compatHeld, most: max(compatMemory, heldFor(s.compatLimit))}
+	defer whole.release()
 	var ask wire.CompatCreate
-	r.Body = io.NopCloser(body)
-	if err := compat.body(decodeLenient(w, r, limit, &ask)); err != nil {
-		return err
+	r.Body = io.NopCloser(whole)
+	if err := decodeLenient(w, r, s.compatLimit, &ask); err != nil {
+		if whole.refused {
+			return errBusy
+		}
+		return compat.body(err)
 	}
 	d, err := s.compatDraft(&ask)
 	if err != nil {
@@ -83,19 +83,31 @@ func (s *server) compatCreate(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// claimMemory waits for room for a body that has to be held whole: as JSON and as the string in it, with what
-// growing buffers waste.
-func (s *server) claimMemory(r *http.Request, limit int64) (release func(), err error) {
-	size := r.ContentLength
-	if size < 0 {
-		size = limit
-	}
-	n := min(3*size, compatMemory)
-	if s.compat.Acquire(r.Context(), n) != nil {
-		return nil, errUnavailable
-	}
-	return func() { s.compat.Release(n) }, nil
+// heldBody counts the memory of a body that has to be held whole, as it comes: a slow client takes what it has sent and
+// not what it has announced.
+type heldBody struct {
+	io.Reader
+	held    *atomic.Int64 // by all of them together
+	most    int64         // of it
+	mine    int64
+	refused bool
 }
+
+// heldFor is what n bytes of a body take: the body, the string in it, and what growing buffers waste.
+func heldFor(n int64) int64 { return 3 * n }
+
+func (b *heldBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	more := heldFor(int64(n))
+	b.mine += more
+	if b.held.Add(more) > b.most {
+		b.refused = true
+		return 0, errBusy
+	}
+	return n, err
+}
+
+func (b *heldBody) release() { b.held.Add(-b.mine) }
 
 func (s *server) compatDraft(ask *wire.CompatCreate) (d vault.Draft, err error) {
 	if ask.Ciphertext == "" {

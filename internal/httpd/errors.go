@@ -41,6 +41,7 @@ var (
 	errTooLarge    = refusing(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "The payload is larger than this server accepts; nothing was stored.")
 	errExpiresIn   = refusing(http.StatusBadRequest, wire.CodeBadRequest, wire.HeaderExpiresIn+" must be a whole number of seconds; nothing was stored.")
 	errUnavailable = refusing(http.StatusServiceUnavailable, wire.CodeUnavailable, "The store is in trouble. This says nothing about the secret; try again soon.")
+	errBusy        = &problem{http.StatusServiceUnavailable, wire.Error{Error: "Too many large uploads are under way; nothing was stored. Try again soon.", Code: wire.CodeUnavailable}, 5 * time.Second}
 	errInternal    = refusing(http.StatusInternalServerError, wire.CodeInternal, "The server made a mistake. Try again; if it stays, tell the operator.")
 )
 

@@ -1,5 +1,10 @@
 package httpd
 
+import (
+	"io"
+	"sync/atomic"
+)
+
 // Routes lists the route table as the API's description does: method and pattern of everything under /api.
 func Routes() map[string][]string {
 	all := make(map[string][]string)
@@ -9,4 +14,10 @@ func Routes() map[string][]string {
 		}
 	}
 	return all
+}
+
+// HeldBody is a body of only-once-share's that shares held with others, at most most of it.
+func HeldBody(r io.Reader, held *atomic.Int64, most int64) (body io.Reader, release func()) {
+	b := &heldBody{Reader: r, held: held, most: most}
+	return b, b.release
 }

@@ -5,14 +5,14 @@
 package httpd
 
 import (
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/hushpost/hushpost/internal/vault"
 )
@@ -34,8 +34,8 @@ type Options struct {
 // DefaultMaxPayload is the largest payload, in bytes.
 const DefaultMaxPayload = 64 << 20
 
-// compatMemory bounds what only-once-share's requests may hold at once: their payload is a JSON string, which
-// cannot be read in pieces. Our own dialect streams and needs no such bound.
+// compatMemory bounds what only-once-share's requests may hold at once, unless one alone may need more: their payload is
+// a JSON string, which cannot be read in pieces. Our own dialect streams and needs no such bound.
 const compatMemory = 256 << 20
 
 type server struct {
@@ -44,7 +44,9 @@ type server struct {
 	origins map[string]bool // of Options.Origins
 	self    string          // origin of PublicURL, or ""
 	csrf    *http.CrossOriginProtection
-	compat  *semaphore.Weighted
+
+	compatLimit int64        // bytes of a body
+	compatHeld  atomic.Int64 // bytes of compatMemory in use
 }
 
 // New gives the handler. It fails only if an origin is not one.
@@ -57,7 +59,8 @@ func New(o Options) (http.Handler, error) {
 	}
 	s := &server{
 		Options: o, proxies: o.Proxies, origins: make(map[string]bool),
-		csrf: http.NewCrossOriginProtection(), compat: semaphore.NewWeighted(compatMemory),
+		csrf:        http.NewCrossOriginProtection(),
+		compatLimit: int64(base64.StdEncoding.EncodedLen(int(o.MaxPayload))) + smallBody,
 	}
 	for _, origin := range o.Origins {
 		if err := s.csrf.AddTrustedOrigin(origin); err != nil {

@@ -146,11 +146,20 @@ func (n namer) alias(id ID) Alias {
 	}
 }
 
-// decoy is the id that [Vault.Resolve] gives for an alias nobody uses: stable, and of a v4 UUID's shape.
+// decoy is the id that [Vault.Resolve] gives for an alias nobody uses: stable, and of a v4 UUID's shape. Its last six
+// bytes are a mark that only the server knows again: a decoy must be refused to a create as a real id would be, or
+// trying would tell the two apart. Of the ids that clients choose, one in 2^48 looks like a decoy.
 func (n namer) decoy(a Alias) ID {
 	block := n.prf("decoy:", []byte(a.String()))
 	id := ID(block[:16])
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
+	mark := n.prf("decoy mark:", id[:10])
+	copy(id[10:], mark[:])
 	return id
+}
+
+func (n namer) isDecoy(id ID) bool {
+	mark := n.prf("decoy mark:", id[:10])
+	return subtle.ConstantTimeCompare(id[10:], mark[:6]) == 1
 }

@@ -62,6 +62,9 @@ func (v *Vault) Create(ctx context.Context, d Draft, payload io.Reader) (Secret,
 	if d.TTL < MinTTL || d.TTL > v.maxTTL {
 		return Secret{}, false, &Error{Kind: KindLifetime}
 	}
+	if v.names.isDecoy(d.ID) {
+		return Secret{}, false, &Error{Kind: KindConflict}
+	}
 	d.alias = v.names.alias(d.ID)
 	s, created, err := v.store.Put(ctx, d, payload)
 	return s, created, refusal(err)

@@ -134,6 +134,12 @@ func vaultDecoys(k *kit) {
 	if other, err := k.vault.Resolve(k.Context(), k.ref("AAAAAAAA")); err != nil || other == decoy {
 		k.Errorf("two aliases have one decoy, %v", err)
 	}
+	// Under a real id a create is refused as well, so trying tells nothing.
+	d := k.kitDraft(life{})
+	d.ID = decoy
+	if _, _, err := k.vault.Create(k.Context(), d, bytes.NewReader(nil)); outcome(err, "created") != "conflict" {
+		k.Errorf("creating under a decoy: %v", err)
+	}
 	c.do([]string{"create"})
 	if resolve() != c.draft.ID {
 		k.Error("an alias does not resolve to its id")
