@@ -87,6 +87,9 @@ func isJSON(types []string) bool {
 	if len(types) != 1 {
 		return false
 	}
+	if types[0] == "application/json" { // as nearly everybody sends it
+		return true
+	}
 	t, _, err := mime.ParseMediaType(types[0])
 	return err == nil && t == "application/json"
 }
