@@ -251,7 +251,7 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestTwoClientsBehindOneProxy is SECURITY F2: they must not share a bucket; and what they write into the header
+// TestTwoClientsBehindOneProxy must not share a bucket; and what they write into the header
 // must not get them another.
 func TestTwoClientsBehindOneProxy(t *testing.T) {
 	trusted := trusting(t, "10.0.0.1")

@@ -136,7 +136,7 @@ func (ps proxies) trust(a netip.Addr) bool {
 // source says who sent r. Each proxy appends the address it saw to X-Forwarded-For, so the header is
 // true only from the right and only as far as trusted proxies wrote it: the walk starts at the peer and
 // goes left while the address in hand is a trusted proxy's. What stands left of the first untrusted
-// address was chosen by the client (SECURITY: the left-most value is anybody's). An entry that is no
+// address was chosen by the client (the left-most value is anybody's). An entry that is no
 // address ends the walk at the last good one: such clients share a limit rather than escape it.
 func (ps proxies) source(r *http.Request) Source {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -150,7 +150,7 @@ func TestParseProxies(t *testing.T) {
 	}
 }
 
-// FuzzSource holds the two rules of SECURITY F1: an untrusted peer is the source whatever the header says, and
+// FuzzSource holds the two rules: an untrusted peer is the source whatever the header says, and
 // behind k trusted hops the source is the address that the outermost of them saw, whatever stands left of it.
 func FuzzSource(f *testing.F) {
 	for _, s := range []string{"", "1.1.1.1", "1.1.1.1, 10.0.0.9", "a\nb,c", "[::1]:80", ",,,", "10.0.0.1:99999", "10.0.0.1,"} {

@@ -42,8 +42,8 @@ type writer struct {
 }
 
 const (
-	groupMax    = 128                   // jobs in a transaction
-	minPatience = 50 * time.Microsecond // timers are not much finer
+	groupMax    = 128                    // jobs in a transaction
+	minPatience = 250 * time.Microsecond // where a sync takes less than a millisecond, waiting saves nothing
 	maxPatience = 2 * time.Millisecond
 )
 
