@@ -127,6 +127,7 @@ type created struct {
 // hand keeps the manage token and prints the link. The token comes first, so that whoever has the link can also end it;
 // but a folder that cannot be written must not cost the link. A link that nobody got is a secret that nobody can read.
 func (a *app) hand(ctx context.Context, c *client.Client, s client.Sent, f createFlags) error {
+	a.meter.Clear()
 	kept := a.keep(c, s)
 	var err error
 	if f.json {

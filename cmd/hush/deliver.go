@@ -24,6 +24,7 @@ var (
 // Writing to a disk or a pipe can fail and shows nothing to anybody: it comes first, so that a full disk leaves the rest
 // of the lease to try again. Showing on a terminal cannot fail and cannot be undone: it comes after, in show.
 func (d *delivery) save(got client.Received) error {
+	d.meter.Clear()
 	files := got.Payload.Files
 	if d.folder != nil && len(files) > 0 {
 		if err := d.saveFiles(got); err != nil {
@@ -41,6 +42,7 @@ func (d *delivery) save(got client.Received) error {
 
 // show is what remains after the confirmation.
 func (d *delivery) show(got client.Received) error {
+	d.meter.Clear()
 	if tty.IsTerminal(d.stdout) {
 		if err := d.display(got); err != nil {
 			return err

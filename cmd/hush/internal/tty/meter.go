@@ -23,9 +23,11 @@ type Meter struct {
 	terminal bool
 
 	mu           sync.Mutex
-	label        string
+	label        string // "" between two things that take time
+	done, total  int64
 	began, drawn time.Time
-	width        int // of what stands on the terminal's line
+	late         *time.Timer // shows a first line also where nothing moves
+	width        int         // of what stands on the terminal's line
 }
 
 // NewMeter makes a meter that writes to w.
@@ -35,10 +37,33 @@ func NewMeter(w io.Writer, terminal bool) *Meter { return &Meter{w: w, terminal:
 func (m *Meter) Update(label string, done, total int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Now()
 	if label != m.label {
-		m.label, m.began = label, now
+		m.stop()
+		m.label, m.began = label, time.Now()
+		m.late = time.AfterFunc(quiet, m.first)
 	}
+	m.done, m.total = done, total
+	m.show()
+}
+
+// first comes when a second has passed, perhaps too late for what it was set for.
+func (m *Meter) first() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.label != "" && m.drawn.Before(m.began) {
+		m.show()
+	}
+}
+
+func (m *Meter) stop() {
+	if m.late != nil {
+		m.late.Stop()
+	}
+	m.label = ""
+}
+
+func (m *Meter) show() {
+	now := time.Now()
 	every := logEvery
 	if m.terminal {
 		every = redraw
@@ -48,16 +73,17 @@ func (m *Meter) Update(label string, done, total int64) {
 	}
 	m.drawn = now
 	if m.terminal {
-		m.draw(line(label, done, total, true))
+		m.draw(line(m.label, m.done, m.total, true))
 		return
 	}
-	fmt.Fprintln(m.w, line(label, done, total, false))
+	fmt.Fprintln(m.w, line(m.label, m.done, m.total, false))
 }
 
-// Clear takes the line away, so that something else can be printed.
+// Clear takes the line away, so that something else can be printed, on standard output as well: it may be the same terminal.
 func (m *Meter) Clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.stop()
 	if m.width > 0 {
 		m.draw("")
 		fmt.Fprint(m.w, "\r")

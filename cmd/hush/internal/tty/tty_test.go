@@ -94,6 +94,32 @@ func TestMeterIsQuietForASecond(t *testing.T) {
 	}
 }
 
+// What says nothing of itself while it works is shown after a second, and not after it is over.
+func TestMeterShowsWhatDoesNotMove(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var b bytes.Buffer
+			m := tty.NewMeter(&b, terminal)
+			m.Update("Stretching", 0, 0)
+			time.Sleep(900 * time.Millisecond)
+			m.Clear() // a question is asked and answered: the clock starts anew
+			time.Sleep(5 * time.Second)
+			m.Update("Stretching", 0, 0)
+			time.Sleep(900 * time.Millisecond)
+			synctest.Wait()
+			if b.Len() > 0 {
+				t.Errorf("terminal %v: %q within a second", terminal, b.String())
+			}
+			time.Sleep(200 * time.Millisecond)
+			synctest.Wait()
+			if !strings.Contains(b.String(), "Stretching …") {
+				t.Errorf("terminal %v: %q after a second", terminal, b.String())
+			}
+			m.Clear()
+		})
+	}
+}
+
 func TestMeterDraws(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var term, log bytes.Buffer
