@@ -62,7 +62,7 @@ func (d *delivery) show(got client.Received) error {
 func (d *delivery) write(w io.Writer, got client.Received) error {
 	if d.flags.json {
 		if err := d.writeJSON(d.object(got)); err != nil {
-			return fmt.Errorf("writing to standard output: %w", withoutPath(err))
+			return fmt.Errorf("writing to standard output: %w", outdir.Cause(err))
 		}
 		return nil
 	}
@@ -75,7 +75,7 @@ func (d *delivery) write(w io.Writer, got client.Received) error {
 		out = p.Files[0].Data
 	}
 	if _, err := w.Write(out); err != nil {
-		return fmt.Errorf("writing to standard output: %w", withoutPath(err))
+		return fmt.Errorf("writing to standard output: %w", outdir.Cause(err))
 	}
 	return nil
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hushpost/hushpost/cmd/hush/internal/outdir"
 	"github.com/hushpost/hushpost/cmd/hush/internal/tty"
 	"github.com/hushpost/hushpost/crypto/envelope"
 	"github.com/hushpost/hushpost/internal/client"
@@ -72,7 +72,7 @@ func readFile(path string) (envelope.File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return envelope.File{}, withoutPath(err)
+		return envelope.File{}, outdir.Cause(err)
 	case info.IsDir():
 		return envelope.File{}, errors.New("it is a folder; pack it first")
 	case info.Size() > client.MaxPayload:
@@ -80,18 +80,11 @@ func readFile(path string) (envelope.File, error) {
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the user names the file
 	if err != nil {
-		return envelope.File{}, withoutPath(err)
+		return envelope.File{}, outdir.Cause(err)
 	}
 	kind := envelope.ImageType(data)
 	if kind == "" {
 		kind, _, _ = strings.Cut(http.DetectContentType(data), ";") // by content: the same on every machine
 	}
 	return envelope.File{Name: filepath.Base(path), Type: kind, Data: data}, nil
-}
-
-func withoutPath(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
 }

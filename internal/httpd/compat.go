@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"io"
 	"math"
@@ -133,9 +132,7 @@ func (s *server) compatDraft(ask *wire.CompatCreate) (d vault.Draft, err error) 
 	}
 	d.TTL = min(time.Duration(whole)*time.Hour, s.Vault.MaxTTL())
 	if ask.ID == "" {
-		_, _ = rand.Read(d.ID[:]) // never fails
-		d.ID[6] = d.ID[6]&0x0f | 0x40
-		d.ID[8] = d.ID[8]&0x3f | 0x80
+		d.ID = vault.NewID()
 		return d, nil
 	}
 	var ok bool

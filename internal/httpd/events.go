@@ -38,11 +38,12 @@ func (s *server) creator(r *http.Request) (name string, given bool, err error) {
 	return "", true, errKey
 }
 
-// known reports whether r carries a valid API key: its holder is trusted beyond the limits of a source, for one
-// bot speaks for many people.
-func (s *server) known(r *http.Request) bool {
-	_, given, err := s.creator(r)
-	return given && err == nil
+// limits gives those that r is held to: none with a valid API key, for one bot speaks for many people.
+func (s *server) limits(r *http.Request) *Limits {
+	if _, given, err := s.creator(r); given && err == nil {
+		return nil
+	}
+	return s.Limits
 }
 
 func (s *server) holder(r *http.Request) (string, error) {

@@ -123,10 +123,10 @@ func (s *server) admit(route *route, r *http.Request) error {
 	if s.csrf.Check(r) != nil || route.dialect == &compat && s.foreignRead(r) {
 		return errForeign
 	}
-	if route.free || s.known(r) {
+	if route.free {
 		return nil
 	}
-	if retry, ok := s.Limits.Allow(route.class, s.proxies.source(r)); !ok {
+	if retry, ok := s.limits(r).Allow(route.class, s.proxies.source(r)); !ok {
 		return limited(retry)
 	}
 	return nil

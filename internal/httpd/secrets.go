@@ -97,11 +97,7 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*
 	case size < 0:
 		size = limit
 	}
-	limits := s.Limits
-	if s.known(r) {
-		limits = nil
-	}
-	held, retry, ok := limits.Reserve(s.proxies.source(r), size)
+	held, retry, ok := s.limits(r).Reserve(s.proxies.source(r), size)
 	if !ok {
 		return nil, limited(retry)
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -36,6 +37,20 @@ func ParseID(s string) (ID, bool) {
 	}
 	n, err := hex.Decode(id[:], []byte(s[:8]+s[9:13]+s[14:18]+s[19:23]+s[24:]))
 	return id, err == nil && n == len(id)
+}
+
+// NewID gives a random ID, for a client that leaves the choice to the server (PROTOCOL 4.8).
+func NewID() ID {
+	var id ID
+	_, _ = rand.Read(id[:]) // never fails
+	return id.version4()
+}
+
+// version4 gives id the version and variant bits of RFC 9562.
+func (id ID) version4() ID {
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
 }
 
 // String gives the canonical form.
@@ -151,9 +166,7 @@ func (n namer) alias(id ID) Alias {
 // trying would tell the two apart. Of the ids that clients choose, one in 2^48 looks like a decoy.
 func (n namer) decoy(a Alias) ID {
 	block := n.prf("decoy:", []byte(a.String()))
-	id := ID(block[:16])
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
+	id := ID(block[:16]).version4()
 	mark := n.prf("decoy mark:", id[:10])
 	copy(id[10:], mark[:])
 	return id

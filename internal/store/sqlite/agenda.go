@@ -85,7 +85,7 @@ func (s *Store) plan(ctx context.Context, now vault.Time) (err error) {
 			err = fmt.Errorf("reading what is due: %w", err)
 		}
 	}()
-	if err := s.writer.do(ctx, &job{run: func(*conn) error { return nil }}); err != nil {
+	if err := s.writer.catchUp(ctx); err != nil {
 		return err
 	}
 	for last, more := int64(0), true; more; {

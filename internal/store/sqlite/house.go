@@ -30,7 +30,7 @@ func (s *Store) keepHouse(ctx context.Context) {
 	defer tick.Stop()
 	emptied := time.Now()
 	for {
-		s.room.restore()
+		s.files.room.restore()
 		select {
 		case <-ctx.Done():
 			return
@@ -100,9 +100,18 @@ func (s *Store) endLog(ctx context.Context, mode string) error {
 func (s *Store) relieve(err error) bool {
 	full := isFull(err)
 	if full {
-		s.room.release()
+		s.files.room.release()
 	}
 	return full
+}
+
+// relieved does f, and once more with the room of the reserve if there was none for it.
+func (s *Store) relieved(f func() error) error {
+	err := f()
+	if s.relieve(err) {
+		err = f()
+	}
+	return err
 }
 
 // reserve is a file that only takes up room. When the disk is full it goes, so that what waits can still be

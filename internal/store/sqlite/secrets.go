@@ -79,7 +79,7 @@ func reading(err error) error {
 
 // Put implements vault.Store.
 func (s *Store) Put(ctx context.Context, d vault.Draft, payload io.Reader) (vault.Secret, bool, error) {
-	if s.room.spent() { // before the payload is read: there is no room for it
+	if s.files.room.spent() { // before the payload is read: there is no room for it
 		return vault.Secret{}, false, vault.ErrFull
 	}
 	in, err := s.files.receive(payload)

@@ -47,7 +47,6 @@ type Store struct {
 	lock   *flock.Flock
 	key    [32]byte
 	files  files
-	room   *reserve
 	agenda agenda
 	writer *writer
 	reads  chan *conn // idle reading connections
@@ -70,8 +69,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.room = &reserve{path: filepath.Join(dir, "reserve")}
-	s.files = files{dir: filepath.Join(dir, "payloads"), room: s.room}
+	s.files = files{dir: filepath.Join(dir, "payloads"), room: &reserve{path: filepath.Join(dir, "reserve")}}
 	if err := os.MkdirAll(s.files.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
@@ -92,17 +90,12 @@ func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
 	if s.key, err = serverKey(dir, s.path); err != nil {
 		return nil, err
 	}
-	err = s.openDatabase()
-	if s.relieve(err) { // a server must be able to start again on a full disk
-		err = s.openDatabase()
-	}
-	if err != nil {
+	if err := s.relieved(s.openDatabase); err != nil { // a server must be able to start again on a full disk
 		return nil, err
 	}
 	if err := s.files.removeOrphans(s.writer.conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("cleaning the payloads folder: %w", err), s.closeDatabase())
 	}
-	s.writer.room = s.room
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.done.Go(s.writer.loop)
@@ -176,11 +169,8 @@ func (s *Store) Close() error {
 		for range readers { // each comes back when its Get has ended; without them the log can be emptied
 			err = errors.Join(err, (<-s.reads).close())
 		}
-		empty := s.writer.conn.exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
-		if s.relieve(empty) {
-			empty = s.writer.conn.exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
-		}
-		err = errors.Join(err, empty, s.closeDatabase(), s.lock.Unlock())
+		empty := func() error { return s.writer.conn.exec(`PRAGMA wal_checkpoint(TRUNCATE)`) }
+		err = errors.Join(err, s.relieved(empty), s.closeDatabase(), s.lock.Unlock())
 	})
 	return err
 }
@@ -200,10 +190,10 @@ func (s *Store) Inspect(ctx context.Context) (vault.Inspection, error) {
 		Engine:  "sqlite",
 		Promise: "strict: what was acknowledged survives kill -9 and a power cut, and nothing is read twice",
 	}
-	if s.room.spent() {
+	if s.files.room.spent() {
 		report.Warning = "the disk is full: new secrets are refused, waiting ones can be opened, erased and revoked"
 	}
-	if err := s.writer.do(ctx, &job{run: func(*conn) error { return nil }}); err != nil {
+	if err := s.writer.catchUp(ctx); err != nil {
 		return report, err
 	}
 	_, err := s.Get(ctx, -1, func(vault.Time, *vault.Secret) error { return nil })

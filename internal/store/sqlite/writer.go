@@ -25,7 +25,6 @@ type job struct {
 type writer struct {
 	conn   *conn
 	files  files
-	room   *reserve
 	wrote  atomic.Bool // groups were written since the log was last copied
 	erased atomic.Bool // payloads were erased since the log was last emptied
 	queue  chan *job
@@ -62,6 +61,11 @@ func (w *writer) do(ctx context.Context, j *job) error {
 	}
 	<-j.done
 	return j.err
+}
+
+// catchUp returns once everything that was handed in before is on the disk.
+func (w *writer) catchUp(ctx context.Context) error {
+	return w.do(ctx, &job{run: func(*conn) error { return nil }})
 }
 
 func (w *writer) enqueue(ctx context.Context, j *job) error {
@@ -171,7 +175,7 @@ func (w *writer) alone(j *job) {
 	}
 	// Reading, erasing and revoking must work on a full disk: they get the room that was kept for them.
 	if !j.mayFill {
-		w.room.release()
+		w.files.room.release()
 		w.restartLog()
 		j.err = w.transact([]*job{j})
 	}
@@ -192,7 +196,7 @@ func (w *writer) transact(group []*job) (err error) {
 	}()
 	files := false
 	for _, j := range group {
-		if j.mayFill && w.room.spent() {
+		if j.mayFill && w.files.room.spent() {
 			return vault.ErrFull
 		}
 		if err = j.run(w.conn); err != nil {
@@ -205,7 +209,7 @@ func (w *writer) transact(group []*job) (err error) {
 			return err
 		}
 	}
-	if _, err = w.conn.commit.exec(); err == nil && w.room.spent() {
+	if _, err = w.conn.commit.exec(); err == nil && w.files.room.spent() {
 		w.restartLog()
 	}
 	return err

@@ -31,7 +31,7 @@ type Folder struct {
 func Open(path string, force bool) (*Folder, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening the output folder: %w", cause(err))
+		return nil, fmt.Errorf("opening the output folder: %w", Cause(err))
 	}
 	return &Folder{root, path, force}, nil
 }
@@ -46,7 +46,7 @@ func (f *Folder) Check() error {
 	if err != nil {
 		return fmt.Errorf("writing into the output folder: %w", err)
 	}
-	return cause(f.root.Remove(part))
+	return Cause(f.root.Remove(part))
 }
 
 // Saved is a file that was written.
@@ -101,12 +101,12 @@ func (f *Folder) stage(data []byte) (string, error) {
 	part := ".hush-" + hex.EncodeToString(random[:]) + ".part"
 	w, err := f.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", cause(err)
+		return "", Cause(err)
 	}
 	_, err = w.Write(data)
 	if err = errors.Join(err, w.Sync(), w.Close()); err != nil {
 		_ = f.root.Remove(part)
-		return "", cause(err)
+		return "", Cause(err)
 	}
 	return part, nil
 }
@@ -124,7 +124,7 @@ func (f *Folder) name(part, want string, taken map[string]bool) (string, error) 
 		}
 		err := f.place(part, name)
 		if !errors.Is(err, fs.ErrExist) {
-			return name, cause(err)
+			return name, Cause(err)
 		}
 	}
 	return "", errNoName
@@ -163,8 +163,8 @@ func (f *Folder) sync() {
 	}
 }
 
-// cause strips the name of the file, which the sender chose.
-func cause(err error) error {
+// Cause strips from an error of package os the name of the file: somebody chose it, and it may say much.
+func Cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
