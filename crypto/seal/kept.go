@@ -107,7 +107,7 @@ func (s Kept) Open(c Claimable) (string, error) {
 		return "", ErrKey
 	}
 	box, iv, salt := decode64(c.Message), decode64(c.IV), decode64(c.Salt)
-	if len(box) < primitive.TagSize || len(iv) != primitive.IVSize || len(salt) != saltLen {
+	if len(box) < primitive.TagSize || len(iv) != primitive.IVSize && len(iv) != primitive.LongIVSize || len(salt) != saltLen {
 		return "", ErrFormat
 	}
 	key, err := s.stretch(salt)

@@ -17,9 +17,10 @@ import (
 
 // Sizes in bytes. Other key, IV and tag sizes exist for AES-GCM; the protocol has only these, so nothing else is taken.
 const (
-	KeySize = 32
-	IVSize  = 12
-	TagSize = 16
+	KeySize    = 32
+	IVSize     = 12
+	LongIVSize = 16 // only to open: inigma's browsers make such IVs (FORMAT 2.6)
+	TagSize    = 16
 )
 
 var (
@@ -32,6 +33,9 @@ var (
 // SealInPlace encrypts text where it lies and returns it with the tag appended.
 // With TagSize bytes of spare capacity behind text nothing is allocated for the data.
 func SealInPlace(key, iv, aad, text []byte) ([]byte, error) {
+	if len(iv) != IVSize {
+		return nil, ErrSize
+	}
 	aead, err := gcm(key, iv)
 	if err != nil {
 		return nil, err
@@ -55,14 +59,14 @@ func OpenInPlace(key, iv, aad, box []byte) ([]byte, error) {
 
 // gcm checks the IV's size itself: the standard library panics on a wrong one.
 func gcm(key, iv []byte) (cipher.AEAD, error) {
-	if len(key) != KeySize || len(iv) != IVSize {
+	if len(key) != KeySize || len(iv) != IVSize && len(iv) != LongIVSize {
 		return nil, ErrSize
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("making the block cipher: %w", err)
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithNonceSize(block, len(iv))
 	if err != nil {
 		return nil, fmt.Errorf("making the GCM mode: %w", err)
 	}
