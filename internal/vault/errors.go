@@ -18,6 +18,9 @@ const (
 	KindLifetime                           // the lifetime asked for is outside the limits
 	KindFull                               // no room for new secrets
 	KindUnavailable                        // the store is in trouble; says nothing about the secret
+	KindOwned                              // a kept secret has an owner, or the claim lacks its proof
+	KindNotOwner                           // a kept secret is somebody else's
+	KindReused                             // an idempotency key came with another request
 )
 
 // Error is a refusal. Which of its fields are set depends on Kind.
@@ -35,6 +38,7 @@ var kindTexts = [...]string{
 	KindPassphraseRequired: "a passphrase is needed", KindPassphraseWrong: "wrong passphrase",
 	KindConflict: "the id is in use", KindNotOpened: "not opened yet", KindRead: "opened before",
 	KindLifetime: "the lifetime is outside the limits", KindFull: "no room for new secrets", KindUnavailable: "the store is in trouble",
+	KindOwned: "owned already", KindNotOwner: "somebody else's", KindReused: "the idempotency key is another request's",
 }
 
 // Error is the operator's text: it carries the cause.

@@ -120,7 +120,8 @@ func ParseHash(s string) (Hash, bool) {
 	if err != nil || len(b) != len(h) || len(s) != base64.RawURLEncoding.EncodedLen(len(h)) { // base64 passes over line breaks
 		return h, false
 	}
-	return Hash(b), true
+	h = Hash(b)
+	return h, !h.IsZero() // which would guard nothing
 }
 
 // IsZero reports whether nothing was set.
@@ -175,4 +176,11 @@ func (n namer) decoy(a Alias) ID {
 func (n namer) isDecoy(id ID) bool {
 	mark := n.prf("decoy mark:", id[:10])
 	return subtle.ConstantTimeCompare(id[10:], mark[:6]) == 1
+}
+
+// answer is the id of a kept secret that was asked for with an idempotency key: of the request, and of the moment when it
+// was first seen.
+func (n namer) answer(request ID, at Time) ID {
+	block := n.prf("answer:", binary.BigEndian.AppendUint64(request[:], uint64(at))) //nolint:gosec // G115: never negative
+	return ID(block[:16])
 }

@@ -18,10 +18,10 @@ func settled(rule Rule) Rule {
 	}
 }
 
-// named checks that the record found under the alias is the one asked for by id.
+// named checks that the record found under the alias is the one asked for by id, and a one-time secret.
 func named(r Ref, rule Rule) Rule {
 	return settled(func(now Time, s *Secret) error {
-		if r.byID && s.ID != r.id {
+		if r.byID && s.ID != r.id || s.Type != OneTime {
 			return errNotFound
 		}
 		return rule(now, s)

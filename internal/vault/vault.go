@@ -15,6 +15,7 @@ type Vault struct {
 	store   Store
 	names   namer
 	maxTTL  time.Duration
+	strict  bool
 	refused tally
 	bell    bell
 
@@ -28,6 +29,8 @@ type Options struct {
 	Key [32]byte
 	// MaxTTL narrows the lifetimes that are accepted; 0 is MaxTTL.
 	MaxTTL time.Duration
+	// Strict refuses claims that prove nothing: seed B's own clients can then read and list, but not claim (PROTOCOL 5.1).
+	Strict bool
 }
 
 // New gives the Vault over a store.
@@ -35,7 +38,7 @@ func New(store Store, o Options) *Vault {
 	if o.MaxTTL == 0 {
 		o.MaxTTL = MaxTTL
 	}
-	return &Vault{store: store, names: namer{o.Key}, maxTTL: o.MaxTTL, hurried: make(chan struct{})}
+	return &Vault{store: store, names: namer{o.Key}, maxTTL: o.MaxTTL, strict: o.Strict, hurried: make(chan struct{})}
 }
 
 // MaxTTL is the longest lifetime that Create accepts.

@@ -43,7 +43,13 @@ func (f *failing) Sweep(context.Context, int, vault.Rule) (int, error) {
 	return 0, f.err
 }
 
-func (f *failing) Close() error { return f.err }
+func (f *failing) Replace(context.Context, vault.Alias, vault.Rule, io.Reader) (vault.Secret, error) {
+	return vault.Secret{}, f.err
+}
+
+func (f *failing) List(context.Context, vault.Hash, int, int) ([]vault.Secret, int, error) {
+	return nil, 0, f.err
+}
 
 // TestErrors: whatever a store returns, a vault's error is one of its own, and trouble is never "not found".
 func TestErrors(t *testing.T) {
@@ -69,7 +75,15 @@ func TestErrors(t *testing.T) {
 		_, status := v.Status(ctx, r, h)
 		_, _, open := v.Open(ctx, r, h, h, h)
 		_, _, take := v.TakeUnguarded(ctx, r)
+		view, user := v.ViewOf(&vault.Secret{ID: numbered(1)}), v.User("ann")
+		_, keep := v.Keep(ctx, vault.Message{TTL: time.Hour}, strings.NewReader(""))
+		_, _, read := v.Read(ctx, view, user)
+		_, _, owned := v.Owned(ctx, user, 0, 10)
+		_, _, pending := v.Pending(ctx, user, 0, 10)
 		for verb, err := range map[string]error{
+			"keep": keep, "read": read, "owned": owned, "pending": pending,
+			"claim": v.Claim(ctx, view, user, vault.Claim{}, strings.NewReader("")), "undo": v.UndoClaim(ctx, view, user),
+			"name": v.Relabel(ctx, view, user, "mine"), "delete": v.Delete(ctx, view, user),
 			"create": create, "meta": meta, "status": status, "open": open, "take": take,
 			"ack": v.Ack(ctx, r, h, h), "decline": v.Decline(ctx, r, h), "revoke": v.Revoke(ctx, r, h),
 		} {

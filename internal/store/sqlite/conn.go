@@ -19,10 +19,11 @@ import (
 type conn struct {
 	raw driver.Conn
 
-	begin, commit, rollback                           *stmt
+	begin, beginRead, commit, rollback                *stmt
 	insert, payloadIn                                 *stmt
 	byAlias, bySeq, page, update, remove              *stmt
 	payload, payloadOut, allOfFiles                   *stmt
+	listIn, listOut, listCount, listPage              *stmt
 	eventIn, events, eventHide, eventOut, eventsSweep *stmt
 }
 
@@ -92,6 +93,7 @@ type statement struct {
 func (c *conn) statements() []statement {
 	return []statement{
 		{&c.begin, `BEGIN IMMEDIATE`},
+		{&c.beginRead, `BEGIN`},
 		{&c.commit, `COMMIT`},
 		{&c.rollback, `ROLLBACK`},
 		{&c.insert, `INSERT INTO secrets (alias, record) VALUES (?, ?) ON CONFLICT (alias) DO NOTHING`},
@@ -103,6 +105,13 @@ func (c *conn) statements() []statement {
 		{&c.remove, `DELETE FROM secrets WHERE seq = ?`},
 		{&c.payload, `SELECT data, file FROM payloads WHERE secret = ?`},
 		{&c.payloadOut, `DELETE FROM payloads WHERE secret = ?`},
+		{&c.listIn, `INSERT INTO lists (list, created, seq, until) VALUES (?, ?, ?, ?)`},
+		{&c.listOut, `DELETE FROM lists WHERE list = ? AND created = ? AND seq = ?`},
+		{&c.listCount, `SELECT count(*) FROM lists WHERE list = ? AND until > ?`},
+		// Not a join: that would look up the record of every row that is skipped. A row without its record comes as
+		// NULL, and is trouble.
+		{&c.listPage, `SELECT seq, (SELECT record FROM secrets WHERE secrets.seq = lists.seq) FROM lists
+			WHERE list = ? AND until > ? ORDER BY created DESC, seq DESC LIMIT ? OFFSET ?`},
 		{&c.eventIn, `INSERT INTO events (creator, at, type, secret, context) VALUES (?, ?, ?, ?, ?)`},
 		{&c.events, `SELECT seq, at, type, secret, context FROM events WHERE creator = ? AND hidden <= ? ORDER BY seq LIMIT ?`},
 		{&c.eventHide, `UPDATE events SET hidden = ? WHERE seq = ?`},

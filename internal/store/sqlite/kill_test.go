@@ -57,11 +57,15 @@ func victim(ctx context.Context, dir, mode string) error {
 		_, _, err := v.Create(ctx, draft(), io.MultiReader(bytes.NewReader(noise(1<<20)), halfway))
 		return err
 	}
+	life := live
+	if mode == "kept" {
+		life = liveKept
+	}
 	trouble := make(chan error)
 	for worker := range 8 {
 		go func() {
 			for i := worker; ; i++ {
-				if err := live(ctx, v, i); err != nil {
+				if err := life(ctx, v, i); err != nil {
 					trouble <- err
 				}
 			}

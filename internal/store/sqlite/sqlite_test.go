@@ -24,9 +24,11 @@ func TestContract(t *testing.T) { storetest.Run(t, openContract) }
 
 func TestLinearizable(t *testing.T) { storetest.Linearizable(t, openContract) }
 
-func openContract(t *testing.T, clock *storetest.Clock) vault.Store {
+func openContract(t *testing.T, clock *storetest.Clock) storetest.Store {
 	t.Helper()
-	return open(t, t.TempDir(), sqlite.Options{Now: clock.Now}).store
+	dir := t.TempDir()
+	t.Cleanup(func() { listed(t, dir) }) // when the store is closed
+	return open(t, dir, sqlite.Options{Now: clock.Now}).store
 }
 
 // server is a store with the vault over it, as cmd/server wires them.

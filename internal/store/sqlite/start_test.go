@@ -69,7 +69,7 @@ func TestNewerDatabase(t *testing.T) {
 	change(t, s.dir, "PRAGMA user_version = 99")
 	refused(t, s.dir, "newer server")
 	refused(t, s.dir, "newer server") // and the folder was let go of
-	change(t, s.dir, "PRAGMA user_version = 2")
+	change(t, s.dir, "PRAGMA user_version = 3")
 	open(t, s.dir, sqlite.Options{}).read(ref, []byte("text"))
 }
 
@@ -275,7 +275,12 @@ func TestClosedStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	ref, _ := s.vault.Ref(made.Alias.String())
+	view, user := s.keep([]byte("text")), s.vault.User(uid("ann"))
 	s.close()
+	_, kept := s.vault.Keep(t.Context(), vault.Message{Author: user, TTL: time.Hour}, strings.NewReader("text"))
+	_, _, read := s.vault.Read(t.Context(), view, user)
+	_, _, owned := s.vault.Owned(t.Context(), user, 0, 10)
+	_, _, pending := s.vault.Pending(t.Context(), user, 0, 10)
 	_, opened := s.open(ref, ann)
 	_, resolved := s.vault.Resolve(t.Context(), ref)
 	_, meta := s.vault.Meta(t.Context(), ref, link)
@@ -285,6 +290,8 @@ func TestClosedStore(t *testing.T) {
 	for verb, err := range map[string]error{
 		"create": s.tryCreate(nil), "open": opened, "resolve": resolved, "meta": meta, "status": status, "take": taken,
 		"ack": s.vault.Ack(t.Context(), ref, link, ann), "decline": s.vault.Decline(t.Context(), ref, link),
+		"keep": kept, "read": read, "owned": owned, "pending": pending, "claim": s.claims(view, nil), "undo": s.vault.UndoClaim(t.Context(), view, user),
+		"name": s.vault.Relabel(t.Context(), view, user, ""), "delete": s.vault.Delete(t.Context(), view, user),
 		"revoke": s.vault.Revoke(t.Context(), ref, manage), "sweep": s.vault.Sweep(t.Context()), "inspect": inspected,
 	} {
 		if kind(err) != vault.KindUnavailable {

@@ -84,7 +84,8 @@ func aliasOf(k *kit, d vault.Draft) string {
 	if _, _, err := vault.New(&c, vault.Options{Key: key}).Create(k.Context(), d, nil); err != nil {
 		k.Fatal(err)
 	}
-	return c.draft.Alias().String()
+	d = c.last()
+	return d.Alias().String()
 }
 
 func (k *kit) ref(name string) vault.Ref {
@@ -181,6 +182,7 @@ var kindNames = map[vault.Kind]string{
 	vault.KindNotFound: "unknown", vault.KindConflict: "conflict", vault.KindNotOpened: "not opened",
 	vault.KindRead: "was opened", vault.KindLifetime: "lifetime", vault.KindFull: "full",
 	vault.KindLeased: "leased", vault.KindPassphraseRequired: "passphrase required",
+	vault.KindOwned: "owned", vault.KindNotOwner: "not owner", vault.KindReused: "reused",
 }
 
 // outcome puts an answer into the words of scripts and of the model.

@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -17,6 +18,7 @@ import (
 type memory struct {
 	mu     sync.Mutex
 	now    func() time.Time
+	late   time.Duration // of its sweeps
 	closed bool
 	kept   map[vault.Alias]entry
 }
@@ -45,7 +47,7 @@ func (m *memory) Put(_ context.Context, d vault.Draft, r io.Reader) (vault.Secre
 	made := d.Secret(vault.At(m.now()), int64(len(payload)))
 	have, taken := m.kept[made.Alias]
 	switch {
-	case !taken:
+	case !taken || vault.Gone(made.Created, have.secret):
 		m.kept[made.Alias] = entry{made, payload}
 		return made, true, nil
 	case vault.SameCreation(&have.secret, &made) && bytes.Equal(have.payload, payload):
@@ -69,20 +71,60 @@ func (m *memory) Get(_ context.Context, a vault.Alias, rule vault.Rule) (vault.S
 	return have.secret, err
 }
 
-func (m *memory) Update(ctx context.Context, a vault.Alias, rule vault.Rule) (vault.Secret, error) {
-	s, _, err := m.change(a, rule, false)
+func (m *memory) Update(_ context.Context, a vault.Alias, rule vault.Rule) (vault.Secret, error) {
+	s, _, err := m.change(a, rule, nil)
 	return s, err
 }
 
+var errGone = errors.New("the payload is gone")
+
 func (m *memory) Take(_ context.Context, a vault.Alias, rule vault.Rule) (vault.Secret, io.ReadCloser, error) {
-	s, payload, err := m.change(a, rule, true)
+	s, payload, err := m.change(a, rule, func(e *entry) error {
+		if e.payload == nil {
+			return errGone
+		}
+		return nil
+	})
 	if err != nil {
 		return s, nil, err
 	}
 	return s, io.NopCloser(bytes.NewReader(payload)), nil
 }
 
-func (m *memory) change(a vault.Alias, rule vault.Rule, take bool) (vault.Secret, []byte, error) {
+func (m *memory) Replace(_ context.Context, a vault.Alias, rule vault.Rule, r io.Reader) (vault.Secret, error) {
+	payload, err := io.ReadAll(r)
+	if err != nil {
+		return vault.Secret{}, err
+	}
+	s, _, err := m.change(a, rule, func(e *entry) error {
+		if e.secret.Held() {
+			e.payload, e.secret.Size = payload, int64(len(payload))
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (m *memory) List(_ context.Context, list vault.Hash, skip, limit int) ([]vault.Secret, int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, 0, errClosed
+	}
+	var all []vault.Secret
+	for _, e := range m.kept {
+		if in, until := vault.Listed(&e.secret); in == list && until > vault.At(m.now()) {
+			all = append(all, e.secret)
+		}
+	}
+	slices.SortFunc(all, func(a, b vault.Secret) int {
+		return cmp.Or(cmp.Compare(b.Created, a.Created), cmp.Compare(a.Alias, b.Alias))
+	})
+	return all[min(skip, len(all)):min(skip+limit, len(all))], len(all), nil
+}
+
+// change runs rule, and then if it allows what else the verb does; it gives the payload as it was before.
+func (m *memory) change(a vault.Alias, rule vault.Rule, then func(*entry) error) (vault.Secret, []byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	have, known := m.kept[a]
@@ -94,8 +136,10 @@ func (m *memory) change(a vault.Alias, rule vault.Rule, take bool) (vault.Secret
 	}
 	payload := have.payload
 	err := rule(vault.At(m.now()), &have.secret)
-	if take && err == nil && payload == nil {
-		return vault.Secret{}, nil, errors.New("the payload is gone")
+	if then != nil && err == nil {
+		if err := then(&have); err != nil {
+			return vault.Secret{}, nil, err
+		}
 	}
 	m.keep(a, have)
 	return have.secret, payload, err
@@ -120,7 +164,7 @@ func (m *memory) Sweep(_ context.Context, limit int, rule vault.Rule) (int, erro
 	now := vault.At(m.now())
 	var due []vault.Alias
 	for a, e := range m.kept {
-		if len(due) < limit && e.secret.Due() <= now {
+		if len(due) < limit && e.secret.Due() <= now.Add(-m.late) {
 			due = append(due, a)
 		}
 	}

@@ -13,6 +13,8 @@ type fate struct {
 	variant int
 	reader  int
 	wrong   int
+
+	kept keptFate // of a kept secret instead
 }
 
 // bySecret: what happens to one secret does not touch another.
@@ -29,18 +31,27 @@ func bySecret(history []porcupine.Operation) [][]porcupine.Operation {
 	return all
 }
 
-func step(state, input, output any) (bool, any) {
+// step gives what may have become of a secret. A call whose answer was lost has happened, or not.
+func step(state, input, output any) []any {
 	f := state.(fate)
-	want := f.answer(input.(request))
-	return want == output, f
+	after := f
+	switch want := after.answer(input.(request)); output {
+	case want:
+		return []any{after}
+	case lost:
+		return []any{f, after}
+	}
+	return nil
 }
 
 // answer is what a secret says to a call, and what the call does to it.
 func (f *fate) answer(r request) string {
-	if r.verb == "create" {
+	switch {
+	case r.kept():
+		return f.kept.answer(r)
+	case r.verb == "create":
 		return f.create(r)
-	}
-	if f.state == "" {
+	case f.state == "":
 		return "unknown"
 	}
 	switch r.verb {
@@ -73,7 +84,7 @@ func (f *fate) create(r request) string {
 func (f *fate) open(r request) string {
 	payload := fmt.Sprint("payload ", f.variant)
 	switch {
-	case f.state == "leased" && f.reader == r.reader:
+	case f.state == "leased" && f.reader == r.user:
 		return payload
 	case f.state == "leased":
 		return "leased"
@@ -85,7 +96,7 @@ func (f *fate) open(r request) string {
 		}
 		return fmt.Sprintf("wrong, %d left", 10-f.wrong)
 	}
-	f.state, f.reader = "leased", r.reader
+	f.state, f.reader = "leased", r.user
 	return payload
 }
 
@@ -94,9 +105,9 @@ func (f *fate) ack(r request) string {
 	switch {
 	case f.state == "waiting":
 		return "not opened"
-	case f.state == "leased" && f.reader != r.reader:
+	case f.state == "leased" && f.reader != r.user:
 		return "leased"
-	case (f.state == "leased" || f.state == "read") && f.reader == r.reader:
+	case (f.state == "leased" || f.state == "read") && f.reader == r.user:
 		f.state = "read"
 		return "ok"
 	}

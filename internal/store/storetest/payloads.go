@@ -95,7 +95,7 @@ func sweepDue(k *kit) {
 		k.sweep(10, 0, keep)
 		k.clock.Pass(k.T, -99*time.Millisecond)
 	}
-	k.clock.Pass(k.T, 100*time.Millisecond)
+	k.clock.PassDue(k.T, 100*time.Millisecond)
 	k.sweep(10, 1, func(now vault.Time, s *vault.Secret) error {
 		if s.Alias != soon.Alias() || now < s.Due() {
 			k.Errorf("at %d the rule got %+v", now, *s)
@@ -115,7 +115,7 @@ func sweepBatches(k *kit) {
 	for i := range 7 {
 		k.put(k.draft(time.Duration(i+1)*time.Millisecond), noise(i*20_000))
 	}
-	k.clock.Pass(k.T, 20*time.Millisecond)
+	k.clock.PassDue(k.T, 20*time.Millisecond)
 	for _, want := range []int{3, 3, 1, 0} {
 		k.sweep(3, want, vault.Settle)
 	}
@@ -132,7 +132,7 @@ func sweepFollows(k *kit) {
 	if _, err := k.store.Update(k.Context(), d.Alias(), lease); err != nil {
 		k.Fatal(err)
 	}
-	k.clock.Pass(k.T, 60*time.Millisecond)
+	k.clock.PassDue(k.T, 60*time.Millisecond)
 	k.sweep(10, 1, vault.Settle)
 	if got := k.get(d.Alias()); got.State != vault.Unconfirmed || got.Ended != got.LeaseEnds {
 		k.Errorf("after the sweep %+v, want it unconfirmed when the lease ended", got)
@@ -141,18 +141,18 @@ func sweepFollows(k *kit) {
 }
 
 func sweepForgotten(k *kit) {
-	for _, size := range []int{256, 200_000} {
-		d, payload := k.draft(time.Millisecond), noise(size)
-		k.put(d, payload)
-		k.clock.Pass(k.T, 10*time.Millisecond)
-		k.sweep(10, 1, forget)
-		if _, err := k.store.Get(k.Context(), d.Alias(), keep); !errors.Is(err, vault.ErrNotFound) {
-			k.Errorf("forgotten, but Get gives %v", err)
+	small, large := k.draft(time.Millisecond), k.draft(time.Millisecond)
+	for range 2 { // the second time under names that were used before
+		k.put(small, noise(256))
+		k.put(large, noise(200_000))
+		k.clock.PassDue(k.T, 10*time.Millisecond)
+		k.sweep(10, 2, forget)
+		for _, d := range []vault.Draft{small, large} {
+			if _, err := k.store.Get(k.Context(), d.Alias(), keep); !errors.Is(err, vault.ErrNotFound) {
+				k.Errorf("forgotten, but Get gives %v", err)
+			}
 		}
 		k.sweep(10, 0, forget)
-		k.put(d, payload)
-		k.clock.Pass(k.T, 10*time.Millisecond)
-		k.sweep(10, 1, forget)
 	}
 }
 
@@ -172,7 +172,11 @@ func closed(k *kit) {
 	_, update := k.store.Update(ctx, d.Alias(), keep)
 	_, _, take := k.store.Take(ctx, d.Alias(), keep)
 	_, sweep := k.store.Sweep(ctx, 10, keep)
-	for verb, err := range map[string]error{"Put": put, "Get": get, "Update": update, "Take": take, "Sweep": sweep} {
+	_, replace := k.store.Replace(ctx, d.Alias(), keep, bytes.NewReader(nil))
+	_, _, list := k.store.List(ctx, vault.HashOf([]byte("list")), 0, 10)
+	for verb, err := range map[string]error{
+		"Put": put, "Get": get, "Update": update, "Take": take, "Sweep": sweep, "Replace": replace, "List": list,
+	} {
 		if err == nil || ctx.Err() != nil || errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrConflict) || errors.Is(err, vault.ErrFull) {
 			k.Errorf("%s after Close: %v", verb, err)
 		}

@@ -18,6 +18,9 @@ var putTests = []test{
 	{"conflicts", putConflicts},
 	{"a lifetime is not compared", putLifetime},
 	{"what has ended is no twin", putEnded},
+	{"what is forgotten is in nobody's way", putGone},
+	{"nor is what has answered", putGoneAnswer},
+	{"many at once in the place of one", putGoneRace},
 	{"cut uploads", putCut},
 	{"a context that has ended", putCancelled},
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +15,13 @@ import (
 
 // Opener opens an empty store that closes with the test. It hands clock.Now to the store as its clock; a store
 // whose clock is another machine's calls clock.Own instead.
-type Opener = func(t *testing.T, clock *Clock) vault.Store
+type Opener = func(t *testing.T, clock *Clock) Store
+
+// Store is what the suite opens, and closes when it is done.
+type Store interface {
+	vault.Store
+	io.Closer // waits for what is under way
+}
 
 // Run runs the whole suite but [Linearizable].
 func Run(t *testing.T, open Opener) {
@@ -28,10 +33,13 @@ func Run(t *testing.T, open Opener) {
 		{"Put", putTests},
 		{"Rules", ruleTests},
 		{"Payloads", payloadTests},
+		{"Replace", replaceTests},
+		{"List", listTests},
 		{"Sweep", sweepTests},
 		{"Events", eventTests},
 		{"Close", closeTests},
 		{"Vault", vaultTests},
+		{"Kept", keptTests},
 		{"Races", raceTests},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -41,6 +49,7 @@ func Run(t *testing.T, open Opener) {
 		})
 	}
 	t.Run("Lives", func(t *testing.T) { runLives(t, open) })
+	t.Run("KeptLives", func(t *testing.T) { runKeptLives(t, open) })
 }
 
 type test struct {
@@ -48,48 +57,12 @@ type test struct {
 	run  func(*kit)
 }
 
-// Clock is the time that a store under test goes by. It stands still until the suite moves it.
-type Clock struct {
-	millis atomic.Int64
-	own    bool
-}
-
-// NewClock gives a Clock, for tests of a store beside this suite.
-func NewClock() *Clock {
-	c := new(Clock)
-	c.millis.Store(time.Date(2026, 11, 22, 4, 5, 6, 0, time.UTC).UnixMilli())
-	return c
-}
-
-// Now gives the time.
-func (c *Clock) Now() time.Time { return time.UnixMilli(c.millis.Load()) }
-
-// Own says that the store has a clock of its own, which no test can move. Then the suite waits where that takes
-// a moment, and skips the tests that would take days.
-func (c *Clock) Own() { c.own = true }
-
-// longest is what the suite is ready to wait for a clock that cannot be moved.
-const longest = 2 * time.Second
-
-// Pass lets d go by.
-func (c *Clock) Pass(t *testing.T, d time.Duration) {
-	t.Helper()
-	switch {
-	case !c.own:
-		c.millis.Add(d.Milliseconds())
-	case d > longest:
-		t.Skipf("the store's clock cannot be moved, and %v is too long to wait", d)
-	default:
-		<-time.After(d)
-	}
-}
-
 // kit is a fresh store and a vault over it.
 type kit struct {
 	*testing.T
 
 	clock *Clock
-	store vault.Store
+	store Store
 	vault *vault.Vault
 }
 
@@ -102,17 +75,19 @@ func newKit(t *testing.T, open Opener) *kit {
 
 var key = [32]byte{'k', 'e', 'y'}
 
-// capture is a store that only keeps the last draft: the way to a draft that has its alias.
+// capture is a store that only keeps the drafts: the way to a draft that has its alias.
 type capture struct {
 	vault.Store
 
-	draft vault.Draft
+	drafts []vault.Draft
 }
 
 func (c *capture) Put(_ context.Context, d vault.Draft, _ io.Reader) (vault.Secret, bool, error) {
-	c.draft = d
+	c.drafts = append(c.drafts, d)
 	return vault.Secret{}, true, nil
 }
+
+func (c *capture) last() vault.Draft { return c.drafts[len(c.drafts)-1] }
 
 // draft gives a draft of a new id as a vault hands it to Put.
 func (k *kit) draft(ttl time.Duration) vault.Draft {
@@ -126,8 +101,35 @@ func (k *kit) draft(ttl time.Duration) vault.Draft {
 	if _, _, err := vault.New(&c, vault.Options{Key: key}).Create(k.Context(), d, nil); err != nil {
 		k.Fatal(err)
 	}
-	c.draft.TTL = ttl // shorter than a vault allows, for clocks that cannot be moved
-	return c.draft
+	d = c.last()
+	d.TTL = ttl // shorter than a vault allows, for clocks that cannot be moved
+	return d
+}
+
+// keptDraft gives a draft of a kept secret of author's.
+func (k *kit) keptDraft(author string, ttl time.Duration) vault.Draft {
+	k.Helper()
+	var c capture
+	v := vault.New(&c, vault.Options{Key: key})
+	m := vault.Message{Author: v.User(author), TTL: time.Hour, Label: "label", IV: "the iv", Salt: "the salt", Claim: vault.HashOf([]byte("claim"))}
+	if _, err := v.Keep(k.Context(), m, nil); err != nil {
+		k.Fatal(err)
+	}
+	d := c.last()
+	d.TTL = ttl
+	return d
+}
+
+// answer gives the draft that remembers a request which came with an idempotency key.
+func (k *kit) answer(request string, body vault.Hash, ttl time.Duration) vault.Draft {
+	k.Helper()
+	var c capture
+	if _, err := vault.New(&c, vault.Options{Key: key}).Keep(k.Context(), vault.Message{TTL: time.Hour, Key: request, Body: body}, nil); err != nil {
+		k.Fatal(err)
+	}
+	d := c.drafts[0]
+	d.TTL = ttl
+	return d
 }
 
 // put keeps d, which must be new.

@@ -181,7 +181,7 @@ func vaultSweep(k *kit) {
 	for range n {
 		k.put(k.draft(time.Millisecond), nil)
 	}
-	k.clock.Pass(k.T, 10*time.Millisecond)
+	k.clock.PassDue(k.T, 10*time.Millisecond)
 	if err := k.vault.Sweep(k.Context()); err != nil {
 		k.Fatal(err)
 	}
