@@ -19,17 +19,26 @@ import (
 	"time"
 
 	"github.com/hushpost/hushpost/internal/httpd"
+	"github.com/hushpost/hushpost/internal/store/redis"
 	"github.com/hushpost/hushpost/internal/vault"
 )
 
+var errNoScripts = errors.New("--load-scripts needs the address of a Redis as --store")
+
 // config is what the operator chose.
 type config struct {
-	listen     string
-	data       string
-	store      string
+	listen string
+	data   string
+	store  string
+
+	redisUnsafe bool
+	serverKey   []byte
+	loadScripts bool
+
 	publicURL  *url.URL
 	apiKeys    httpd.APIKeys
 	limits     bool
+	strict     bool
 	maxPayload int64
 	maxTTL     time.Duration
 	proxies    []netip.Prefix
@@ -68,14 +77,20 @@ var settings = []setting{
 		c.data = v
 		return nonEmpty(v)
 	}, false},
-	{"store", "sqlite", "where secrets are kept", "sqlite", func(c *config, v string) error {
-		c.store = v
-		return oneOf(v, "sqlite")
+	{"store", storeSQLite, "where secrets are kept", "sqlite, or a URL of Redis (see below), or @file", setStore, true},
+	{"redis-unsafe", "off", "start though Redis breaks promises", "on or off", func(c *config, v string) error {
+		c.redisUnsafe = v == "on"
+		return oneOf(v, "on", "off")
 	}, false},
+	{"server-key", "", "the key of all servers, if not kept in Redis", "64 hexadecimal digits, or @file, or nothing", setServerKey, true},
 	{"public-url", "", "address that people reach this server by", "https://host[:port][/prefix], or nothing", setPublicURL, true},
 	{"api-keys", "", "programs that get events and no limits", "name:sha256hex of the whole key, separated by commas, or @file", setAPIKeys, true},
 	{"limits", "on", "limits a source: requests, bytes, misses", "on, or off for load tests", func(c *config, v string) error {
 		c.limits = v == "on"
+		return oneOf(v, "on", "off")
+	}, false},
+	{"strict", "off", "refuse claims of kept secrets that prove nothing", "on or off", func(c *config, v string) error {
+		c.strict = v == "on"
 		return oneOf(v, "on", "off")
 	}, false},
 	{"max-payload", "64MiB", "largest sealed secret", "a size such as 512KiB or 64MiB, at least 1KiB", func(c *config, v string) (err error) {
@@ -110,6 +125,7 @@ func configure(args []string, getenv func(string) string, logged io.Writer) (*co
 		values[i] = set.String(s.flag, "", s.help)
 	}
 	version := set.Bool("version", false, "print the version")
+	scripts := set.Bool("load-scripts", false, "load the scripts into Redis and exit")
 	switch err := set.Parse(args); {
 	case err != nil:
 		return nil, err
@@ -120,7 +136,7 @@ func configure(args []string, getenv func(string) string, logged io.Writer) (*co
 	}
 	given := make(map[string]bool)
 	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	c := new(config)
+	c := &config{loadScripts: *scripts}
 	for i, s := range settings {
 		v, from := s.value, "--"+s.flag
 		if env := getenv(s.env()); given[s.flag] {
@@ -157,7 +173,9 @@ func usage(w io.Writer) {
 		_, _ = fmt.Fprintf(t, "--%s\t%s\t%s\t%s\t%s\n", s.flag, s.env(), value, s.help, s.want)
 	}
 	_ = t.Flush()
-	_, _ = fmt.Fprintln(w, "\n--version prints the version. A flag wins over its environment variable.")
+	_, _ = fmt.Fprintf(w, "\nAddresses of Redis, for --store:\n%s\n", redis.Address)
+	_, _ = fmt.Fprintln(w, "\n--version prints the version. --load-scripts loads the scripts into Redis, for servers whose user may not, and exits.\n"+
+		"A flag wins over its environment variable.")
 }
 
 func nonEmpty(v string) error {
@@ -170,6 +188,32 @@ func nonEmpty(v string) error {
 func oneOf(v string, choices ...string) error {
 	if !slices.Contains(choices, v) {
 		return errors.New("not one of these")
+	}
+	return nil
+}
+
+// setStore checks what can be checked without connecting. The address may hold a password: that belongs into the
+// environment or a file, for arguments are seen by everybody on the machine.
+func setStore(c *config, v string) (err error) {
+	if c.store, err = secretOf(v); err != nil {
+		return errors.New("the file cannot be read")
+	}
+	if c.store == storeSQLite {
+		return nil
+	}
+	return redis.CheckAddress(c.store)
+}
+
+func setServerKey(c *config, v string) error {
+	v, err := secretOf(v)
+	if err != nil {
+		return errors.New("the file cannot be read")
+	}
+	if v == "" {
+		return nil
+	}
+	if c.serverKey, err = hex.DecodeString(v); err != nil || len(c.serverKey) != 32 {
+		return errors.New("not 64 hexadecimal digits")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -35,8 +36,8 @@ func Configured(args []string, getenv func(string) string) (map[string]string, e
 		names = append(names, fmt.Sprintf("%s %x", name, hash[:2]))
 	}
 	return map[string]string{
-		"listen": c.listen, "data": c.data, "store": c.store, "public-url": public, "api-keys": strings.Join(names, " "),
-		"limits": fmt.Sprint(limitsOf(c) != nil), "max-payload": fmt.Sprint(c.maxPayload), "max-ttl": c.maxTTL.String(),
+		"listen": c.listen, "data": c.data, "store": c.store, "redis-unsafe": fmt.Sprint(c.redisUnsafe), "server-key": hex.EncodeToString(c.serverKey), "public-url": public, "api-keys": strings.Join(names, " "),
+		"limits": fmt.Sprint(limitsOf(c, nil) != nil), "strict": fmt.Sprint(c.strict), "max-payload": fmt.Sprint(c.maxPayload), "max-ttl": c.maxTTL.String(),
 		"trusted-proxies": fmt.Sprint(c.proxies), "cors-origins": strings.Join(c.origins, " "),
 		"log-format": c.logFormat, "log-level": c.logLevel.String(),
 	}, nil

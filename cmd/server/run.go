@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/hushpost/hushpost/internal/httpd"
-	"github.com/hushpost/hushpost/internal/store/sqlite"
+	"github.com/hushpost/hushpost/internal/store/redis"
 	"github.com/hushpost/hushpost/internal/vault"
 )
 
@@ -50,6 +50,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	serve := serve
+	if c.loadScripts {
+		serve = loadScripts
+	}
 	if err := serve(ctx, c); err != nil {
 		c.log.Error("stopped", slog.Any("err", err))
 		return exitFailed
@@ -70,14 +74,14 @@ const (
 
 // serve runs until ctx ends, then lets what is under way finish.
 func serve(ctx context.Context, c *config) (err error) {
-	store, err := sqlite.Open(ctx, c.data, sqlite.Options{Log: c.log})
+	store, err := openStore(ctx, c)
 	if err != nil {
-		return fmt.Errorf("opening the data folder: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	v := vault.New(store, vault.Options{Key: store.Key(), MaxTTL: c.maxTTL})
+	v := vault.New(store, vault.Options{Key: store.Key(), MaxTTL: c.maxTTL, Strict: c.strict})
 	handler, err := httpd.New(httpd.Options{
-		Vault: v, Log: c.log, APIKeys: c.apiKeys, Limits: limitsOf(c), Proxies: c.proxies, Origins: c.origins,
+		Vault: v, Log: c.log, APIKeys: c.apiKeys, Limits: limitsOf(c, store), Proxies: c.proxies, Origins: c.origins,
 		MaxPayload: c.maxPayload, PublicURL: c.publicURL, Version: buildVersion(),
 	})
 	if err != nil {
@@ -122,11 +126,15 @@ func serveUntil(ctx context.Context, server *http.Server, listener net.Listener,
 	return nil
 }
 
-func limitsOf(c *config) *httpd.Limits {
+func limitsOf(c *config, store storage) *httpd.Limits {
 	if !c.limits {
 		return nil
 	}
-	return httpd.NewLimits(time.Now, httpd.DefaultBudgets)
+	l := httpd.NewLimits(time.Now, httpd.DefaultBudgets)
+	if shared, ok := store.(*redis.Store); ok {
+		l.Share(ledger{shared}, store.Key())
+	}
+	return l
 }
 
 func buildVersion() string {

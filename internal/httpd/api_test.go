@@ -228,34 +228,39 @@ func TestRefusedIsCounted(t *testing.T) {
 }
 
 func TestOneReaderOverHTTP(t *testing.T) {
-	for _, size := range []int{256, large} {
-		w := newWorld(t)
-		s := w.created(func(s *testenv.Secret) { s.Payload = testenv.Random(size) })
-		var won, turnedAway atomic.Int32
-		var winner atomic.Pointer[testenv.Secret]
-		var all sync.WaitGroup
-		for range 64 {
-			reader := another(s)
-			all.Go(func() {
-				switch a, err := w.Open(t.Context(), reader); {
-				case err != nil:
-					t.Error(err)
-				case a.Status == http.StatusOK && string(a.Body) == string(s.Payload):
-					won.Add(1)
-					winner.Store(reader)
-				case a.Status == http.StatusLocked:
-					turnedAway.Add(1)
-				default:
-					t.Errorf("%d with %d bytes", a.Status, len(a.Body))
-				}
-			})
+	for _, e := range engines {
+		for _, size := range []int{256, large} {
+			t.Run(fmt.Sprint(e.name, "/", size), func(t *testing.T) { oneReader(newKeptWorld(t, e), size) })
 		}
-		all.Wait()
-		if won.Load() != 1 || turnedAway.Load() != 63 {
-			t.Fatalf("%d read it and %d were turned away", won.Load(), turnedAway.Load())
-		}
-		w.opens(winner.Load())
 	}
+}
+
+func oneReader(w *keptWorld, size int) {
+	s := w.created(func(s *testenv.Secret) { s.Payload = testenv.Random(size) })
+	var won, turnedAway atomic.Int32
+	var winner atomic.Pointer[testenv.Secret]
+	var all sync.WaitGroup
+	for range 64 {
+		reader := another(s)
+		all.Go(func() {
+			switch a, err := w.Open(w.t.Context(), reader); {
+			case err != nil:
+				w.t.Error(err)
+			case a.Status == http.StatusOK && string(a.Body) == string(s.Payload):
+				won.Add(1)
+				winner.Store(reader)
+			case a.Status == http.StatusLocked:
+				turnedAway.Add(1)
+			default:
+				w.t.Errorf("%d with %d bytes", a.Status, len(a.Body))
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 || turnedAway.Load() != 63 {
+		w.t.Fatalf("%d read it and %d were turned away", won.Load(), turnedAway.Load())
+	}
+	w.opens(winner.Load())
 }
 
 // TestCutDownloadRepeats breaks connections off in the midst of the payload, and asks again.

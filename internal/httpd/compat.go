@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,8 +51,8 @@ func (s *server) compatCreate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer body.settle()
-	whole := &heldBody{Reader: body, held: &s.compatHeld, most: max(compatMemory, heldFor(s.compatLimit))}
+	defer body.settle(r.Context())
+	whole := s.whole(body)
 	defer whole.release()
 	var ask wire.CompatCreate
 	r.Body = io.NopCloser(whole)
@@ -80,6 +79,11 @@ func (s *server) compatCreate(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, http.StatusCreated, wire.CompatCreated{ID: secret.ID.String(), Alias: secret.Alias.String()})
 	return nil
+}
+
+// whole reads a body that has to be held whole.
+func (s *server) whole(body io.Reader) *heldBody {
+	return &heldBody{Reader: body, held: &s.wholeHeld, most: s.wholeMost}
 }
 
 // heldBody counts the memory of a body that has to be held whole, as it comes: a slow client takes what it has sent and
@@ -167,18 +171,7 @@ func (s *server) compatTake(w http.ResponseWriter, r *http.Request) error {
 	defer func() { _ = payload.Close() }()
 	const head, tail = `{"ciphertext":"`, `","id":"`
 	end := tail + secret.ID.String() + "\"}\n"
-	size := len(head) + base64.StdEncoding.EncodedLen(int(secret.Size)) + len(end)
-	h := w.Header()
-	h["Content-Type"] = jsonType
-	h["Content-Length"] = []string{strconv.Itoa(size)}
-	w.WriteHeader(http.StatusOK)
-	_, _ = io.WriteString(w, head)
-	encoder := base64.NewEncoder(base64.StdEncoding, w)
-	s.send(encoder, r, payload)
-	if encoder.Close() != nil {
-		panic(http.ErrAbortHandler)
-	}
-	_, _ = io.WriteString(w, end)
+	s.sendBase64(w, r, head, payload, end, len(head)+base64.StdEncoding.EncodedLen(int(secret.Size))+len(end))
 	return nil
 }
 

@@ -27,40 +27,54 @@ func (w *world) compatGet(ref string) testenv.Answer {
 	return w.do("GET", "/api/secrets/"+ref, nil, "")
 }
 
-// TestCompatTranscript is a conversation as only-once-share's own server would have it, byte by byte where its clients
-// look (PROTOCOL 4.8).
-func TestCompatTranscript(t *testing.T) {
-	w := newWorld(t)
+// TestCompatTranscripts are conversations as only-once-share's own server would have them, over every store (PROTOCOL 4.8).
+func TestCompatTranscripts(t *testing.T) {
+	for _, e := range engines {
+		for _, c := range compatTests {
+			t.Run(e.name+"/"+c.name, func(t *testing.T) { c.run(newKeptWorld(t, e)) })
+		}
+	}
+}
+
+var compatTests = []transcript{
+	{"CreateAndRead", compatConversation},
+	{"IDIsUsedOnce", compatIDIsUsedOnce},
+	{"OneReader", compatOneReader},
+	{"DialectsDoNotMix", dialectsDoNotMix},
+}
+
+// compatConversation is one byte by byte where clients look.
+func compatConversation(w *keptWorld) {
 	const id = "0d3b8f6a-1c2d-4e5f-8a9b-0c1d2e3f4a5b"
 	ciphertext := base64.StdEncoding.EncodeToString(testenv.Random(1000))
 	for _, byID := range []bool{true, false} {
 		a := w.compatPost(fmt.Sprintf(`{"ciphertext":%q,"ttl_hours":24,"id":%q,"unknown":{"is":["fine"]}}`, ciphertext, id))
 		if byID && a.Status != http.StatusCreated {
-			t.Fatalf("%d %s", a.Status, a.Body)
+			w.t.Fatalf("%d %s", a.Status, a.Body)
 		} else if !byID { // an id is used once while its tombstone lives
 			if want := `{"error":"Secret ID already in use"}`; a.Status != http.StatusConflict || strings.TrimSpace(string(a.Body)) != want {
-				t.Errorf("%d %s", a.Status, a.Body)
+				w.t.Errorf("%d %s", a.Status, a.Body)
 			}
 			a = w.compatPost(fmt.Sprintf(`{"ciphertext":%q}`, ciphertext))
 		}
-		made := members(t, a, "id", "alias")
+		made := members(w.t, a, "id", "alias")
 		ref := made["alias"].(string)
 		if byID {
 			ref = id
 		}
-		got := members(t, w.compatGet(ref), "ciphertext", "id")
+		got := members(w.t, w.compatGet(ref), "ciphertext", "id")
 		if got["ciphertext"] != ciphertext || got["id"] != made["id"] {
-			t.Errorf("read: %v", got)
+			w.t.Errorf("read: %v", got)
 		}
 		for _, ref := range []string{made["alias"].(string), made["id"].(string), "Unknown0", testenv.NewSecret(1).ID} {
 			a := w.compatGet(ref)
 			if want := `{"error":"Secret not found or already viewed"}`; a.Status != http.StatusNotFound || strings.TrimSpace(string(a.Body)) != want {
-				t.Errorf("read again: %d %s", a.Status, a.Body)
+				w.t.Errorf("read again: %d %s", a.Status, a.Body)
 			}
 		}
 	}
 	if a := w.do("GET", "/api/health", nil, ""); strings.TrimSpace(string(a.Body)) != `{"status":"ok"}` {
-		t.Errorf("health: %s", a.Body)
+		w.t.Errorf("health: %s", a.Body)
 	}
 }
 
@@ -166,9 +180,8 @@ func TestCompatSizes(t *testing.T) {
 	}
 }
 
-// TestCompatIDIsUsedOnce: of many at once, one gets the id.
-func TestCompatIDIsUsedOnce(t *testing.T) {
-	w := newWorld(t)
+// compatIDIsUsedOnce: of many at once, one gets the id.
+func compatIDIsUsedOnce(w *keptWorld) {
 	id := testenv.NewSecret(1).ID
 	var made, conflicts atomic.Int32
 	var winner atomic.Value
@@ -176,7 +189,7 @@ func TestCompatIDIsUsedOnce(t *testing.T) {
 	for i := range 24 {
 		text := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%012d", i))
 		all.Go(func() {
-			a, err := w.Do(t.Context(), "POST", "/api/secrets", typeJSON, strings.NewReader(`{"ciphertext":"`+text+`","id":"`+id+`"}`))
+			a, err := w.Do(w.t.Context(), "POST", "/api/secrets", typeJSON, strings.NewReader(`{"ciphertext":"`+text+`","id":"`+id+`"}`))
 			switch {
 			case err == nil && a.Status == http.StatusCreated:
 				made.Add(1)
@@ -184,29 +197,28 @@ func TestCompatIDIsUsedOnce(t *testing.T) {
 			case err == nil && a.Status == http.StatusConflict:
 				conflicts.Add(1)
 			default:
-				t.Error(a.Status, err)
+				w.t.Error(a.Status, err)
 			}
 		})
 	}
 	all.Wait()
 	if made.Load() != 1 || conflicts.Load() != 23 {
-		t.Fatalf("%d made, %d conflicts", made.Load(), conflicts.Load())
+		w.t.Fatalf("%d made, %d conflicts", made.Load(), conflicts.Load())
 	}
-	if got := testenv.JSON[wire.CompatSecret](t, w.compatGet(id)); got.Ciphertext != winner.Load() {
-		t.Error("it holds what a loser sent")
+	if got := testenv.JSON[wire.CompatSecret](w.t, w.compatGet(id)); got.Ciphertext != winner.Load() {
+		w.t.Error("it holds what a loser sent")
 	}
 }
 
-func TestCompatOneReader(t *testing.T) {
+func compatOneReader(w *keptWorld) {
 	for _, size := range []int{256, large} {
-		w := newWorld(t)
 		text := base64.StdEncoding.EncodeToString(testenv.Random(size))
-		made := testenv.JSON[wire.CompatCreated](t, w.compatPost(`{"ciphertext":"`+text+`"}`))
+		made := testenv.JSON[wire.CompatCreated](w.t, w.compatPost(`{"ciphertext":"`+text+`"}`))
 		var won, late atomic.Int32
 		var all sync.WaitGroup
 		for range 32 {
 			all.Go(func() {
-				a, err := w.Do(t.Context(), "GET", "/api/secrets/"+made.Alias, nil, nil)
+				a, err := w.Do(w.t.Context(), "GET", "/api/secrets/"+made.Alias, nil, nil)
 				var got wire.CompatSecret
 				switch {
 				case err == nil && a.Status == http.StatusOK && json.Unmarshal(a.Body, &got) == nil && got.Ciphertext == text:
@@ -214,24 +226,23 @@ func TestCompatOneReader(t *testing.T) {
 				case err == nil && a.Status == http.StatusNotFound:
 					late.Add(1)
 				default:
-					t.Error(a.Status, err)
+					w.t.Error(a.Status, err)
 				}
 			})
 		}
 		all.Wait()
 		if won.Load() != 1 || late.Load() != 31 || len(w.files()) != 0 {
-			t.Errorf("%d read it, %d were late, %d files are left", won.Load(), late.Load(), len(w.files()))
+			w.t.Errorf("%d read it, %d were late, %d files are left", won.Load(), late.Load(), len(w.files()))
 		}
 	}
 }
 
-// TestDialectsDoNotMix: what one guards, the other cannot read, take back or describe.
-func TestDialectsDoNotMix(t *testing.T) {
-	w := newWorld(t)
+// dialectsDoNotMix: what one guards, the other cannot read, take back or describe.
+func dialectsDoNotMix(w *keptWorld) {
 	guarded := w.created()
 	for _, ref := range []string{guarded.ID, guarded.Alias} {
 		if a := w.compatGet(ref); a.Status != http.StatusNotFound {
-			t.Errorf("a guarded secret, by GET: %d", a.Status)
+			w.t.Errorf("a guarded secret, by GET: %d", a.Status)
 		}
 	}
 	w.opens(guarded)
@@ -243,6 +254,6 @@ func TestDialectsDoNotMix(t *testing.T) {
 		}
 	}
 	if a := w.compatGet(unguarded.ID); a.Status != http.StatusOK {
-		t.Errorf("the unguarded one: %d", a.Status)
+		w.t.Errorf("the unguarded one: %d", a.Status)
 	}
 }

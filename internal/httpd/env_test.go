@@ -31,9 +31,10 @@ type world struct {
 	t       *testing.T
 	clock   *wallClock
 	store   *sqlite.Store
+	options vault.Options
 	vault   *vault.Vault
 	handler http.Handler
-	dir     string
+	dir     string // of SQLite's
 	log     *safeBuffer
 }
 
@@ -46,7 +47,7 @@ func newWorld(t *testing.T, change ...func(*httpd.Options)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	w.store = store
+	w.store, w.options.Key = store, store.Key()
 	w.serve(store, change...)
 	return w
 }
@@ -54,7 +55,7 @@ func newWorld(t *testing.T, change ...func(*httpd.Options)) *world {
 // serve puts the handler over store, which may be one that misbehaves.
 func (w *world) serve(store vault.Store, change ...func(*httpd.Options)) {
 	w.t.Helper()
-	w.vault = vault.New(store, vault.Options{Key: w.store.Key()})
+	w.vault = vault.New(store, w.options)
 	o := httpd.Options{Vault: w.vault, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now}
 	for _, c := range change {
 		c(&o)
@@ -126,9 +127,12 @@ func another(s *testenv.Secret) *testenv.Secret {
 	return &other
 }
 
-// files lists the payloads folder.
+// files lists the payloads folder, where the store has one.
 func (w *world) files() []string {
 	w.t.Helper()
+	if w.dir == "" {
+		return nil
+	}
 	entries, err := os.ReadDir(filepath.Join(w.dir, "payloads"))
 	if err != nil {
 		w.t.Fatal(err)

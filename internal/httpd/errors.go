@@ -16,12 +16,20 @@ type problem struct {
 	status     int
 	body       wire.Error
 	retryAfter time.Duration
+	detail     []wire.KeptFault // of a 422 in inigma's dialect
 }
 
 func (p *problem) Error() string { return p.body.Error }
 
 func refusing(status int, code, sentence string) *problem {
 	return &problem{status: status, body: wire.Error{Error: sentence, Code: code}}
+}
+
+// later is a refusal that is over after some time.
+func later(wait time.Duration, sentence string) *problem {
+	p := refusing(http.StatusServiceUnavailable, wire.CodeUnavailable, sentence)
+	p.retryAfter = wait
+	return p
 }
 
 // Refusals that the vault has no part in.
@@ -41,7 +49,7 @@ var (
 	errTooLarge    = refusing(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "The payload is larger than this server accepts; nothing was stored.")
 	errExpiresIn   = refusing(http.StatusBadRequest, wire.CodeBadRequest, wire.HeaderExpiresIn+" must be a whole number of seconds; nothing was stored.")
 	errUnavailable = refusing(http.StatusServiceUnavailable, wire.CodeUnavailable, "The store is in trouble. This says nothing about the secret; try again soon.")
-	errBusy        = &problem{http.StatusServiceUnavailable, wire.Error{Error: "Too many large uploads are under way; nothing was stored. Try again soon.", Code: wire.CodeUnavailable}, 5 * time.Second}
+	errBusy        = later(5*time.Second, "Too many large uploads are under way; nothing was stored. Try again soon.")
 	errInternal    = refusing(http.StatusInternalServerError, wire.CodeInternal, "The server made a mistake. Try again; if it stays, tell the operator.")
 )
 
@@ -91,7 +99,9 @@ func (d *dialect) explain(err error, now time.Time) *problem {
 	p := *d.kinds[e.Kind]
 	switch e.Kind {
 	case vault.KindEnded:
-		p.body.Code, p.body.Error = e.State.String(), endings[e.State]
+		if p.body.Error == "" { // the dialect leaves it to the state
+			p.body.Code, p.body.Error = e.State.String(), endings[e.State]
+		}
 	case vault.KindPassphraseRequired, vault.KindPassphraseWrong:
 		p.body.AttemptsLeft = &e.AttemptsLeft
 	case vault.KindLeased:

@@ -35,7 +35,14 @@ func and(hs ...http.Header) http.Header {
 type operation func(w *world, s *testenv.Secret, extra http.Header, body io.Reader) *http.Request
 
 // plain has every operation. A body that is not nil replaces the right one.
-var plain = map[string]operation{
+var plain = func() map[string]operation {
+	all := maps.Clone(ownOperations)
+	maps.Copy(all, keptOperations)
+	return all
+}()
+
+// ownOperations are those of our own dialect and of only-once-share's.
+var ownOperations = map[string]operation{
 	"PUT /api/secrets/{id}": func(w *world, s *testenv.Secret, extra http.Header, body io.Reader) *http.Request {
 		return w.request("PUT", "/api/secrets/"+s.ID, and(testenv.CreateHeader(s), extra), body, string(s.Payload))
 	},
@@ -124,7 +131,7 @@ func badRef(s *testenv.Secret)       { s.Ref, s.ID = "not-a-ref", "not-a-ref" }
 func otherReader(s *testenv.Secret)  { s.Reader = testenv.Random(16) }
 func otherPayload(s *testenv.Secret) { s.Payload = testenv.Random(len(s.Payload)) }
 
-var examples = []example{
+var ownExamples = []example{
 	{"PUT /api/secrets/{id}", 201, "", "", nil, nil, ""},
 	{"PUT /api/secrets/{id}", 200, "", "waiting", nil, nil, ""},
 	{"PUT /api/secrets/{id}", 400, "bad_request", "", badRef, nil, ""},

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"io"
+	"net/http"
 	"sync/atomic"
 )
 
@@ -15,6 +16,9 @@ func Routes() map[string][]string {
 	}
 	return all
 }
+
+// NewWithMemory is New with another bound for bodies that are held whole; it is as large as one needs, at least.
+func NewWithMemory(o Options, memory int64) (http.Handler, error) { return newHandler(o, memory) }
 
 // HeldBody is a body of only-once-share's that shares held with others, at most most of it.
 func HeldBody(r io.Reader, held *atomic.Int64, most int64) (body io.Reader, release func()) {

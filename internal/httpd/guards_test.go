@@ -32,6 +32,7 @@ var (
 	ErrSlow       = errSlow
 	Decode        = decode
 	DecodeLenient = decodeLenient
+	IsBase64      = isBase64
 )
 
 // BodyError is what the decoders return.

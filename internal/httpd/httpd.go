@@ -1,4 +1,4 @@
-// Package httpd speaks the HTTP API of a vault: our own dialect and only-once-share's, over one set of rules.
+// Package httpd speaks the HTTP API of a vault: our own dialect, only-once-share's and inigma's, over one set of rules.
 // It opens no socket, file or database and can open no secret: it is handed a vault and gives an http.Handler.
 //
 // Clause numbers are those of internal/wire/PROTOCOL.md.
@@ -34,9 +34,9 @@ type Options struct {
 // DefaultMaxPayload is the largest payload, in bytes.
 const DefaultMaxPayload = 64 << 20
 
-// compatMemory bounds what only-once-share's requests may hold at once, unless one alone may need more: their payload is
-// a JSON string, which cannot be read in pieces. Our own dialect streams and needs no such bound.
-const compatMemory = 256 << 20
+// wholeMemory bounds what requests of only-once-share's and inigma's clients may hold at once, unless one alone may need
+// more: their payload is a JSON string, which cannot be read in pieces. Our own dialect streams and needs no such bound.
+const wholeMemory = 256 << 20
 
 type server struct {
 	Options
@@ -46,11 +46,15 @@ type server struct {
 	csrf    *http.CrossOriginProtection
 
 	compatLimit int64        // bytes of a body
-	compatHeld  atomic.Int64 // bytes of compatMemory in use
+	keptLimit   int64        // of a body with a message
+	wholeMost   int64        // bytes of memory for bodies of these two
+	wholeHeld   atomic.Int64 // of it, in use
 }
 
 // New gives the handler. It fails only if an origin is not one.
-func New(o Options) (http.Handler, error) {
+func New(o Options) (http.Handler, error) { return newHandler(o, wholeMemory) }
+
+func newHandler(o Options, memory int64) (http.Handler, error) {
 	if o.MaxPayload == 0 {
 		o.MaxPayload = DefaultMaxPayload
 	}
@@ -61,7 +65,9 @@ func New(o Options) (http.Handler, error) {
 		Options: o, proxies: o.Proxies, origins: make(map[string]bool),
 		csrf:        http.NewCrossOriginProtection(),
 		compatLimit: int64(base64.StdEncoding.EncodedLen(int(o.MaxPayload))) + smallBody,
+		keptLimit:   min(int64(base64.StdEncoding.EncodedLen(int(o.MaxPayload))), keptMessage) + keptRoom,
 	}
+	s.wholeMost = max(memory, heldFor(max(s.compatLimit, s.keptLimit)))
 	for _, origin := range o.Origins {
 		if err := s.csrf.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("reading the origin %q: %w", origin, err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	// The standard encoding/json takes the last of two members with one name, matches names without
@@ -80,6 +81,30 @@ func decodeBody(w http.ResponseWriter, r *http.Request, limit int64, v any, opts
 }
 
 var errTrailing = &bodyError{faultSyntax, "", "The body goes on after the JSON object."}
+
+// member is one member of a body as it came. Decoding never fails for the sake of a member, so that a dialect can tell
+// all that is wrong with a body and not only the first of it (PROTOCOL 5).
+type member struct {
+	kind jsontext.Kind // as the first character of the value: '"', '0', 'n' for null …; 0 if it was not given
+	text []byte        // what a string says, or how a number is spelled
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *member) UnmarshalJSON(b []byte) error {
+	switch m.kind = jsontext.Value(b).Kind(); m.kind {
+	case '"':
+		m.text, _ = jsontext.AppendUnquote(make([]byte, 0, len(b)), b) // the decoder has seen that it is a string
+	case '0':
+		m.text = slices.Clone(b)
+	}
+	return nil
+}
+
+// given: a null says as much as nothing.
+func (m *member) given() bool { return m.kind != 0 && m.kind != 'n' }
+
+// Format keeps it out of logs, by every verb.
+func (*member) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "member(...)") }
 
 // isJSON accepts one Content-Type of application/json with any parameters. Forms of other sites can only send
 // the types that need no preflight; a second header would leave open which of the two was checked.

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -11,8 +12,8 @@ type Class uint8
 
 // The classes of requests.
 const (
-	ClassCreate  Class = iota // stores something: also costs bytes, see [Limits.Reserve]
-	ClassRead                 // open, meta, status, id, view, list: refused as well while the source is out of misses
+	ClassCreate  Class = iota // stores something, as a claim does too: also costs bytes, see [Limits.Reserve]
+	ClassRead                 // open, meta, status, id, and what a UID alone proves: refused as well while the source is out of misses
 	ClassDestroy              // ack, decline, revoke: never refused
 )
 
@@ -39,7 +40,8 @@ const (
 // There is no budget for ClassDestroy. Ack, decline and revoke make the server hold less; to refuse one
 // would keep a payload that its owner has just asked to be gone. They tell nothing to somebody who guesses:
 // without a 256-bit token every reference gets the same 404. And a refusal would save hardly anything, for
-// the request has been received and parsed by then; what it would save is one look-up by key.
+// the request has been received and parsed by then; what it would save is one look-up by key. To delete a kept secret
+// is not in it: the UID that it takes may have 48 bits, and a source that guesses must come to its end (PROTOCOL 5.2).
 type Budgets [numBudgets]Budget
 
 // DefaultBudgets are the limits of a server that was told nothing else.
@@ -63,7 +65,7 @@ const (
 	handSteps = 16
 )
 
-// Limits keeps the budgets of everybody who asks, in memory. It is safe for concurrent use.
+// Limits keeps the budgets of everybody who asks, in memory, and perhaps in a [Ledger] beside. It is safe for concurrent use.
 // The zero Limits, and nil, limit nothing: that is what --limits=off means.
 //
 // The table of sources is bounded, so it must forget. It forgets only a row whose budgets are all full
@@ -80,6 +82,7 @@ const (
 // refuses once its time has come. The tests hold the two against each other.
 type Limits struct {
 	now   func() time.Time
+	whole whole             // where several servers count together
 	meter [numBudgets]meter // of a source
 	wide  [numBudgets]meter // of a /48
 	max   int
@@ -132,10 +135,20 @@ func (l *Limits) off() bool { return l == nil || l.now == nil }
 
 // Allow says whether source may make a request of this class now, and counts it if so.
 // Otherwise retry is what Retry-After should say: whole seconds, at least one.
-func (l *Limits) Allow(class Class, source Source) (retry time.Duration, ok bool) {
+func (l *Limits) Allow(ctx context.Context, class Class, source Source) (retry time.Duration, ok bool) {
 	if l.off() || class == ClassDestroy {
 		return 0, true
 	}
+	if retry, ok = l.allow(class, source); !ok {
+		return retry, false
+	}
+	if class == ClassRead {
+		return l.spendTogether(ctx, source, charge{BudgetMiss, 1, asks}, charge{BudgetRead, 1, spends})
+	}
+	return l.spendTogether(ctx, source, charge{BudgetCreate, 1, spends})
+}
+
+func (l *Limits) allow(class Class, source Source) (retry time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock()
@@ -150,17 +163,19 @@ func (l *Limits) Allow(class Class, source Source) (retry time.Duration, ok bool
 	return l.take(source, BudgetCreate, 1, now)
 }
 
-// Missed counts an answer of 404 to a well-formed reference in ClassRead. It may overdraw the budget, when
+// Missed counts n answers of 404 to a well-formed reference in ClassRead. It may overdraw the budget, when
 // many requests were under way at once; the debt is worked off before the next read, so that the long-term
 // rate holds however the guesses are timed.
-func (l *Limits) Missed(source Source) {
+func (l *Limits) Missed(ctx context.Context, source Source, n int64) {
 	if l.off() {
 		return
 	}
+	// Who hangs up before the answer has guessed all the same.
+	l.spendTogether(context.WithoutCancel(ctx), source, charge{BudgetMiss, n, overdraws})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock()
-	l.spend(source, BudgetMiss, 1, now)
+	l.spend(source, BudgetMiss, n, now)
 }
 
 // Reserve asks for room to upload n bytes: the Content-Length, or the largest that would be read if
@@ -168,10 +183,21 @@ func (l *Limits) Missed(source Source) {
 // holds the bytes until [Reservation.Settle], so that many uploads begun at once cannot each count on
 // the same room. A request beyond the whole burst is let through when the budget is full: a
 // Retry-After that can never come true would be a lie.
-func (l *Limits) Reserve(source Source, n int64) (res *Reservation, retry time.Duration, ok bool) {
+func (l *Limits) Reserve(ctx context.Context, source Source, n int64) (res *Reservation, retry time.Duration, ok bool) {
 	if l.off() || n <= 0 {
 		return nil, 0, true
 	}
+	if res, retry, ok = l.reserve(source, n); !ok {
+		return nil, retry, false
+	}
+	if retry, ok = l.spendTogether(ctx, source, charge{BudgetBytes, res.n, spends}); !ok { // what Settle gives back, no more
+		res.settle(0)
+		return nil, retry, false
+	}
+	return res, 0, true
+}
+
+func (l *Limits) reserve(source Source, n int64) (res *Reservation, retry time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock()
@@ -179,7 +205,7 @@ func (l *Limits) Reserve(source Source, n int64) (res *Reservation, retry time.D
 		return nil, retry, false
 	}
 	n = min(n, l.meter[BudgetBytes].most())
-	res = &Reservation{limits: l, n: n}
+	res = &Reservation{limits: l, source: source, n: n}
 	res.row = l.row(source, now)
 	l.at(res.row).held += n
 	if w, ok := source.wide(); ok {
@@ -192,6 +218,7 @@ func (l *Limits) Reserve(source Source, n int64) (res *Reservation, retry time.D
 // Reservation is room for an upload under way.
 type Reservation struct {
 	limits       *Limits // nil once settled
+	source       Source
 	n            int64
 	row, wideRow int32 // stay where they are while held is not 0
 	wide         bool
@@ -199,10 +226,18 @@ type Reservation struct {
 
 // Settle ends the upload: the bytes really read are spent, the others given back. It must be called
 // once the body has been read or given up, and does nothing the second time. A nil Reservation is settled.
-func (r *Reservation) Settle(read int64) {
+func (r *Reservation) Settle(ctx context.Context, read int64) {
 	if r == nil || r.limits == nil {
 		return
 	}
+	if r.n > read {
+		// The client may have gone, which is no reason to keep what it did not send.
+		r.limits.spendTogether(context.WithoutCancel(ctx), r.source, charge{BudgetBytes, read - r.n, overdraws})
+	}
+	r.settle(read)
+}
+
+func (r *Reservation) settle(read int64) {
 	l := r.limits
 	r.limits = nil
 	l.mu.Lock()

@@ -31,7 +31,7 @@ func allowed(_ time.Duration, ok bool) bool { return ok }
 func drain(t *testing.T, l *httpd.Limits, class httpd.Class, s httpd.Source) (n int, retry time.Duration) {
 	t.Helper()
 	for ; n < 100_000; n++ {
-		if retry, ok := l.Allow(class, s); !ok {
+		if retry, ok := l.Allow(t.Context(), class, s); !ok {
 			return n, retry
 		}
 	}
@@ -55,11 +55,11 @@ func TestLimitsOfOneSource(t *testing.T) {
 			if n != int(b.Burst) || retry != time.Second {
 				t.Errorf("%d at once and then a wait of %v, want %d and 1s", n, retry, b.Burst)
 			}
-			if !allowed(l.Allow(c.class, v4(2))) {
+			if !allowed(l.Allow(t.Context(), c.class, v4(2))) {
 				t.Error("another source pays for it")
 			}
 			clock.pass(retry)
-			if !allowed(l.Allow(c.class, v4(1))) {
+			if !allowed(l.Allow(t.Context(), c.class, v4(1))) {
 				t.Error("refused after the wait it was told")
 			}
 			clock.pass(time.Hour)
@@ -84,7 +84,7 @@ func TestMeterAgreesWithRateLimiter(t *testing.T) {
 	var yes, no int
 	for i := range 20_000 {
 		want := oracle.AllowN(clock.t, 1)
-		if got := allowed(l.Allow(httpd.ClassCreate, v4(1))); got != want {
+		if got := allowed(l.Allow(t.Context(), httpd.ClassCreate, v4(1))); got != want {
 			t.Fatalf("request %d: allowed %v, rate.Limiter says %v", i, got, want)
 		}
 		if want {
@@ -106,28 +106,28 @@ func TestMissesStopHitsToo(t *testing.T) {
 	clock, miss := newClock(), httpd.DefaultBudgets[httpd.BudgetMiss]
 	l := httpd.NewLimits(clock.now, httpd.DefaultBudgets)
 	for i := range miss.Burst {
-		if !allowed(l.Allow(httpd.ClassRead, v4(1))) {
+		if !allowed(l.Allow(t.Context(), httpd.ClassRead, v4(1))) {
 			t.Fatalf("refused after %d misses", i)
 		}
-		l.Missed(v4(1))
+		l.Missed(t.Context(), v4(1), 1)
 	}
-	retry, ok := l.Allow(httpd.ClassRead, v4(1))
+	retry, ok := l.Allow(t.Context(), httpd.ClassRead, v4(1))
 	if ok || retry != 2*time.Second {
 		t.Errorf("a read after %d misses: %v, wait %v; want refused, 2s", miss.Burst, ok, retry)
 	}
-	if !allowed(l.Allow(httpd.ClassCreate, v4(1))) {
+	if !allowed(l.Allow(t.Context(), httpd.ClassCreate, v4(1))) {
 		t.Error("creating is no guessing, but was refused")
 	}
-	if !allowed(l.Allow(httpd.ClassRead, v4(2))) {
+	if !allowed(l.Allow(t.Context(), httpd.ClassRead, v4(2))) {
 		t.Error("another source pays for it")
 	}
 	for range 10_000 {
-		if !allowed(l.Allow(httpd.ClassDestroy, v4(1))) {
+		if !allowed(l.Allow(t.Context(), httpd.ClassDestroy, v4(1))) {
 			t.Fatal("an ack was refused")
 		}
 	}
 	clock.pass(retry)
-	if !allowed(l.Allow(httpd.ClassRead, v4(1))) {
+	if !allowed(l.Allow(t.Context(), httpd.ClassRead, v4(1))) {
 		t.Error("refused after the wait it was told")
 	}
 }
@@ -140,11 +140,11 @@ func TestGuessingRateHoldsInBursts(t *testing.T) {
 	var guesses int
 	for range 3600 {
 		var under int
-		for allowed(l.Allow(httpd.ClassRead, v4(1))) {
+		for allowed(l.Allow(t.Context(), httpd.ClassRead, v4(1))) {
 			under++
 		}
 		for range under {
-			l.Missed(v4(1))
+			l.Missed(t.Context(), v4(1), 1)
 		}
 		guesses += under
 		clock.pass(time.Second)
@@ -180,16 +180,16 @@ func TestBytes(t *testing.T) {
 			l := httpd.NewLimits(clock.now, httpd.DefaultBudgets)
 			for i, s := range c.steps {
 				clock.pass(s.pass)
-				res, retry, ok := l.Reserve(v4(1), s.reserve)
+				res, retry, ok := l.Reserve(t.Context(), v4(1), s.reserve)
 				if ok != (s.want == 0) || retry < s.want-time.Second || retry > s.want+time.Second {
 					t.Fatalf("step %d: granted %v, wait %v; want a wait of %v", i, ok, retry, s.want)
 				}
-				if _, _, ok := l.Reserve(v4(2), MiB); !ok {
+				if _, _, ok := l.Reserve(t.Context(), v4(2), MiB); !ok {
 					t.Fatal("another source pays for it")
 				}
 				if s.settle >= 0 {
-					res.Settle(s.settle)
-					res.Settle(0) // the second time does nothing
+					res.Settle(t.Context(), s.settle)
+					res.Settle(t.Context(), 0) // the second time does nothing
 				}
 			}
 		})
@@ -203,7 +203,7 @@ func TestNeighboursInOnePrefix(t *testing.T) {
 		a := netip.MustParseAddr(prefix).As16()
 		for i := range 1 << 16 {
 			a[6], a[7] = byte(i>>8), byte(i)
-			if allowed(l.Allow(httpd.ClassCreate, httpd.SourceOf(netip.AddrFrom16(a)))) {
+			if allowed(l.Allow(t.Context(), httpd.ClassCreate, httpd.SourceOf(netip.AddrFrom16(a)))) {
 				n++
 			}
 		}
@@ -216,21 +216,21 @@ func TestNeighboursInOnePrefix(t *testing.T) {
 		t.Errorf("the next /48 made %d", n)
 	}
 	for i := range 40 {
-		res, _, ok := l.Reserve(v6(fmt.Sprintf("2001:db8:3:%d::1", i)), 256<<20)
+		res, _, ok := l.Reserve(t.Context(), v6(fmt.Sprintf("2001:db8:3:%d::1", i)), 256<<20)
 		if !ok {
 			t.Fatalf("upload %d was refused: what the others did not send was not given back", i)
 		}
-		res.Settle(1)
+		res.Settle(t.Context(), 1)
 	}
 }
 
 func TestLimitsOff(t *testing.T) {
 	for name, l := range map[string]*httpd.Limits{"nil": nil, "zero": {}} {
 		for range 10_000 {
-			l.Missed(v4(1))
-			res, _, ok := l.Reserve(v4(1), 1<<40)
-			res.Settle(1 << 40)
-			if !ok || !allowed(l.Allow(httpd.ClassCreate, v4(1))) || !allowed(l.Allow(httpd.ClassRead, v4(1))) {
+			l.Missed(t.Context(), v4(1), 1)
+			res, _, ok := l.Reserve(t.Context(), v4(1), 1<<40)
+			res.Settle(t.Context(), 1<<40)
+			if !ok || !allowed(l.Allow(t.Context(), httpd.ClassCreate, v4(1))) || !allowed(l.Allow(t.Context(), httpd.ClassRead, v4(1))) {
 				t.Fatalf("%s limits something", name)
 			}
 		}
@@ -263,7 +263,7 @@ func TestTwoClientsBehindOneProxy(t *testing.T) {
 		t.Errorf("the second client got %d, want its own 60", n)
 	}
 	forged := httpd.SourceBehind(trusted, from("10.0.0.1:4000", "198.51.100.77, 203.0.113.1"))
-	if allowed(l.Allow(httpd.ClassCreate, forged)) {
+	if allowed(l.Allow(t.Context(), httpd.ClassCreate, forged)) {
 		t.Error("a forged header got a bucket of its own")
 	}
 }
@@ -279,7 +279,7 @@ func TestNobodyIsForgottenEarly(t *testing.T) {
 	}
 	var more int
 	for i := range uint32(100_000) {
-		if allowed(l.Allow(httpd.ClassCreate, v4(1000+i))) {
+		if allowed(l.Allow(t.Context(), httpd.ClassCreate, v4(1000+i))) {
 			more++
 		}
 	}
@@ -287,7 +287,7 @@ func TestNobodyIsForgottenEarly(t *testing.T) {
 		t.Errorf("sources without room made %d, want what 16 shared rows give", more)
 	}
 	for i := range uint32(256) {
-		if allowed(l.Allow(httpd.ClassCreate, v4(i))) {
+		if allowed(l.Allow(t.Context(), httpd.ClassCreate, v4(i))) {
 			t.Fatalf("source %d was forgotten", i)
 		}
 	}
@@ -305,19 +305,19 @@ func TestNobodyIsForgottenEarly(t *testing.T) {
 func TestUploadKeepsItsRow(t *testing.T) {
 	clock := newClock()
 	l := httpd.NewSmallLimits(clock.now, httpd.DefaultBudgets, 8, 1)
-	res, _, ok := l.Reserve(v4(1), 200<<20)
+	res, _, ok := l.Reserve(t.Context(), v4(1), 200<<20)
 	if !ok {
 		t.Fatal("a full budget was refused")
 	}
 	for i := range uint32(1000) {
 		clock.pass(time.Hour)
-		l.Allow(httpd.ClassRead, v4(100+i))
+		l.Allow(t.Context(), httpd.ClassRead, v4(100+i))
 	}
-	if _, _, ok := l.Reserve(v4(1), 100<<20); ok {
+	if _, _, ok := l.Reserve(t.Context(), v4(1), 100<<20); ok {
 		t.Error("the upload under way was forgotten")
 	}
-	res.Settle(200 << 20)
-	if _, _, ok := l.Reserve(v4(1), 100<<20); ok {
+	res.Settle(t.Context(), 200<<20)
+	if _, _, ok := l.Reserve(t.Context(), v4(1), 100<<20); ok {
 		t.Error("the upload was not charged")
 	}
 }
@@ -334,7 +334,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	l := httpd.NewLimits(clock.now, httpd.DefaultBudgets)
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for i := range 1_000_000 {
-		l.Allow(httpd.ClassRead, v4(rnd.Uint32()))
+		l.Allow(t.Context(), httpd.ClassRead, v4(rnd.Uint32()))
 		if i%64 == 0 {
 			clock.pass(time.Millisecond) // a million requests in 16 s: rows become idle all the while
 		}
@@ -357,11 +357,11 @@ func TestLimitsConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for i := range uint32(5_000) {
 				s := v4(i % (20 * (g + 1)))
-				l.Allow(httpd.ClassRead, s)
-				l.Allow(httpd.ClassCreate, s)
-				l.Missed(s)
-				if res, _, ok := l.Reserve(s, int64(i)); ok {
-					res.Settle(int64(i / 2))
+				l.Allow(t.Context(), httpd.ClassRead, s)
+				l.Allow(t.Context(), httpd.ClassCreate, s)
+				l.Missed(t.Context(), s, 1)
+				if res, _, ok := l.Reserve(t.Context(), s, int64(i)); ok {
+					res.Settle(t.Context(), int64(i/2))
 				}
 			}
 		})
@@ -390,7 +390,7 @@ func BenchmarkAllow(b *testing.B) {
 			l := httpd.NewLimits(time.Now, httpd.DefaultBudgets)
 			var i uint32
 			for b.Loop() {
-				l.Allow(httpd.ClassRead, c.of(i%100_000))
+				l.Allow(b.Context(), httpd.ClassRead, c.of(i%100_000))
 				i++
 			}
 		})

@@ -24,6 +24,14 @@ func (s *server) linkPage(w http.ResponseWriter, _ *http.Request) error {
 			"Open it in a terminal, with the whole link in quotes:\n\n    hush open 'LINK'\n")
 }
 
+// viewPage answers whoever opens the link of a kept secret in a browser. Its view stands in the query, which is not even
+// looked at; the key does not come here.
+func (s *server) viewPage(w http.ResponseWriter, _ *http.Request) error {
+	return writeText(w, "text/plain; charset=utf-8",
+		"This link opens a secret that is kept until it expires. Nothing has been opened yet.\n\n"+
+			"Open it in a terminal, with the whole link in quotes:\n\n    hush open 'LINK'\n")
+}
+
 // frontPage says what runs here.
 func (s *server) frontPage(w http.ResponseWriter, _ *http.Request) error {
 	address := "THIS-ADDRESS"
@@ -41,6 +49,14 @@ func writeText(w http.ResponseWriter, kind, text string) error {
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	_, err := io.WriteString(w, text)
 	return err
+}
+
+// healthy is for load balancers that were set up for inigma.
+func (s *server) healthy(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"healthy"})
+	return nil
 }
 
 // health is for load balancers; with ?verbose it touches the store and says what the store promises.

@@ -32,9 +32,19 @@ var routes = []route{
 	{"GET", "/api/secrets/{id}/status", ClassRead, false, &own, (*server).status},
 	{"GET", "/api/events", ClassRead, false, &own, (*server).events},
 	{"POST", "/api/events/ack", ClassDestroy, false, &own, (*server).ackEvents},
+	{"POST", "/api/create", ClassCreate, false, &kept, (*server).keep},
+	{"POST", "/api/view", ClassRead, false, &keptView, (*server).readKept},
+	{"POST", "/api/update", ClassCreate, false, &keptDone, (*server).claim},
+	{"POST", "/api/undo-claim", ClassRead, false, &keptDone, (*server).undoClaim},
+	{"POST", "/api/list-secrets", ClassRead, false, &kept, (*server).listOwned},
+	{"POST", "/api/list-pending-secrets", ClassRead, false, &kept, (*server).listPending},
+	{"POST", "/api/update-custom-name", ClassRead, false, &keptDone, (*server).relabel},
+	{"POST", "/api/delete-secret", ClassRead, false, &keptDone, (*server).deleteKept},
+	{"GET", "/health", ClassRead, true, &kept, (*server).healthy},
 	{"GET", "/api/health", ClassRead, true, &own, (*server).health},
 	{"GET", "/api/openapi.yaml", ClassRead, true, &own, (*server).openapi},
 	{"GET", "/s/{ref...}", ClassRead, true, &own, (*server).linkPage},
+	{"GET", "/view", ClassRead, true, &own, (*server).viewPage},
 	{"GET", "/{$}", ClassRead, true, &own, (*server).frontPage},
 	{"", "/", ClassRead, true, &own, nil},
 }
@@ -110,7 +120,7 @@ func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	problem := route.dialect.explain(err, s.Now())
 	if route.class == ClassRead && (problem.status == http.StatusNotFound || problem.status == http.StatusUnauthorized) {
-		s.Limits.Missed(s.proxies.source(r))
+		s.Limits.Missed(r.Context(), s.proxies.source(r), 1)
 	}
 	if problem.status >= http.StatusInternalServerError && r.Context().Err() == nil { // else its client has gone: no trouble of ours
 		s.report(r, err)
@@ -126,7 +136,7 @@ func (s *server) admit(route *route, r *http.Request) error {
 	if route.free {
 		return nil
 	}
-	if retry, ok := s.limits(r).Allow(route.class, s.proxies.source(r)); !ok {
+	if retry, ok := s.limits(r).Allow(r.Context(), route.class, s.proxies.source(r)); !ok {
 		return limited(retry)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -24,7 +25,7 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer body.settle()
+	defer body.settle(r.Context())
 	secret, created, err := s.Vault.Create(r.Context(), d, body)
 	if body.problem != nil {
 		return body.problem
@@ -97,7 +98,7 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*
 	case size < 0:
 		size = limit
 	}
-	held, retry, ok := s.limits(r).Reserve(s.proxies.source(r), size)
+	held, retry, ok := s.limits(r).Reserve(r.Context(), s.proxies.source(r), size)
 	if !ok {
 		return nil, limited(retry)
 	}
@@ -124,7 +125,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (u *upload) settle() { u.held.Settle(u.read) }
+func (u *upload) settle(ctx context.Context) { u.held.Settle(ctx, u.read) }
 
 // meta is PROTOCOL 4.2.
 func (s *server) meta(w http.ResponseWriter, r *http.Request) error {

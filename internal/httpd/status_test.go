@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/hushpost/hushpost/internal/httpd"
@@ -26,7 +28,7 @@ const maxPayload = 96 << 10
 func TestStatuses(t *testing.T) {
 	seen := make(map[string]bool)
 	w := newWorld(t, withKey, func(o *httpd.Options) { o.MaxPayload = maxPayload })
-	for _, e := range examples {
+	for _, e := range slices.Concat(ownExamples, keptExamples) {
 		seen[e.operation+" "+strconv.Itoa(e.status)] = true
 		t.Run(e.operation+" "+strconv.Itoa(e.status)+" "+e.state, func(t *testing.T) { tryExample(t, w, e) })
 	}
@@ -42,6 +44,7 @@ func TestStatuses(t *testing.T) {
 		seen[op+" 503"] = true
 	}
 	slow(t, seen)
+	broken(t, seen)
 	limits(t, seen)
 	full(t, seen)
 	for op, statuses := range operations(t) {
@@ -75,7 +78,7 @@ func tryExample(t *testing.T, w *world, e example) {
 	if a.Status == http.StatusNoContent && (len(a.Body) > 0 || a.Header.Get("Content-Type") != "") {
 		t.Errorf("204 with a body: %v", a.Header)
 	}
-	if a.Status < 400 {
+	if _, isKept := keptOperations[e.operation]; a.Status < 400 || isKept { // whose forms watched knows
 		return
 	}
 	var got map[string]any
@@ -109,6 +112,9 @@ func (w *world) state(name string) *testenv.Secret {
 		return s
 	case "kept", "locked":
 		s.Passphrase = testenv.Random(32)
+	case "message", "claimed", "lapsed", "deleted":
+		w.keptState(s, name)
+		return s
 	}
 	s.Alias = testenv.JSON[wire.Created](w.t, w.must(http.StatusCreated, w.Create, s)).Alias
 	switch name {
@@ -161,6 +167,25 @@ type lateReader struct{}
 
 func (lateReader) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
+// broken sends bodies that end too early.
+func broken(t *testing.T, seen map[string]bool) {
+	t.Helper()
+	w := newWorld(t)
+	for op, ask := range keptOperations {
+		r := ask(w, testenv.NewSecret(256), nil, io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		if r.Method != http.MethodPost {
+			continue
+		}
+		r.ContentLength = -1
+		seen[op+" 400"] = true
+		rec := httptest.NewRecorder()
+		w.handler.ServeHTTP(rec, r)
+		if rec.Code != http.StatusBadRequest || !strings.Contains(rec.Body.String(), "nothing was stored") {
+			t.Errorf("%s: %d %s", op, rec.Code, rec.Body)
+		}
+	}
+}
+
 // limits asks everything twice with room for once.
 func limits(t *testing.T, seen map[string]bool) {
 	t.Helper()
@@ -173,7 +198,10 @@ func limits(t *testing.T, seen map[string]bool) {
 	for op, ask := range plain {
 		w := newWorld(t, func(o *httpd.Options) { o.Limits = httpd.NewLimits(o.Now, b) })
 		limited := strings.HasPrefix(op, "PUT ") || op == "POST /api/secrets" || strings.HasSuffix(op, "/open") ||
-			strings.HasPrefix(op, "GET ") && op != "GET /api/health" && op != "GET /api/openapi.yaml"
+			strings.HasPrefix(op, "GET ") && op != "GET /api/health" && op != "GET /api/openapi.yaml" || keptOperations[op] != nil
+		if op == "GET /health" {
+			limited = false
+		}
 		again := func() testenv.Answer {
 			return w.send(ask(w, testenv.NewSecret(10), http.Header{"Authorization": nil}, nil))
 		}
@@ -206,31 +234,53 @@ func (fullStore) Put(_ context.Context, _ vault.Draft, payload io.Reader) (vault
 	return vault.Secret{}, false, vault.ErrFull
 }
 
+func (fullStore) Replace(_ context.Context, _ vault.Alias, _ vault.Rule, payload io.Reader) (vault.Secret, error) {
+	if _, err := io.Copy(io.Discard, payload); err != nil {
+		return vault.Secret{}, err
+	}
+	return vault.Secret{}, vault.ErrFull
+}
+
 func full(t *testing.T, seen map[string]bool) {
 	t.Helper()
 	w := newWorld(t)
-	waiting := w.created()
+	waiting, message, claimed := w.created(), w.state("message"), w.state("claimed")
 	w.serve(fullStore{w.store})
-	for _, op := range []string{"PUT /api/secrets/{id}", "POST /api/secrets"} {
+	for op, s := range map[string]*testenv.Secret{
+		"PUT /api/secrets/{id}": testenv.NewSecret(256), "POST /api/secrets": testenv.NewSecret(256), "POST /api/create": testenv.NewSecret(256),
+		"POST /api/update": message, "POST /api/undo-claim": claimed,
+	} {
 		seen[op+" 507"] = true
-		if a := w.send(plain[op](w, testenv.NewSecret(256), nil, nil)); a.Status != http.StatusInsufficientStorage {
+		if a := w.send(plain[op](w, s, nil, nil)); a.Status != http.StatusInsufficientStorage {
 			t.Errorf("%s: %d %s", op, a.Status, a.Body)
 		}
 	}
 	w.opens(waiting)
 	w.must(http.StatusNoContent, w.Ack, waiting)
+	for _, op := range []string{"POST /api/view", "POST /api/list-pending-secrets", "POST /api/delete-secret"} {
+		if a := w.send(plain[op](w, message, nil, nil)); a.Status != http.StatusOK {
+			t.Errorf("%s, on a full disk: %d %s", op, a.Status, a.Body)
+		}
+	}
 }
+
+// untroubled is what needs no store.
+var untroubled = map[string]bool{"GET /api/openapi.yaml": true, "GET /health": true}
 
 // trouble closes the store, and asks for everything that needs it.
 func trouble(t *testing.T) map[string]bool {
 	t.Helper()
 	w := newWorld(t, withKey)
-	s := w.created()
+	oneTime, message := w.created(), w.state("message")
 	w.store.Close()
 	asked := make(map[string]bool)
 	for op, ask := range plain {
-		if op == "GET /api/openapi.yaml" {
+		if untroubled[op] {
 			continue
+		}
+		s := oneTime
+		if keptOperations[op] != nil {
+			s = message
 		}
 		for _, ref := range []string{s.Ref, s.ID, testenv.NewSecret(1).ID} {
 			if op == "GET /api/secrets/{id}/id" && ref != s.Ref {
@@ -254,11 +304,11 @@ func trouble(t *testing.T) map[string]bool {
 // TestTroubleIsNotNotFound: people delete links that they believe dead (PROTOCOL 4.7).
 func TestTroubleIsNotNotFound(t *testing.T) {
 	asked := trouble(t)
-	if want := len(plain) - 1; len(asked) != want {
+	if want := len(plain) - len(untroubled); len(asked) != want {
 		t.Errorf("asked %d operations, want %d", len(asked), want)
 	}
 	for op := range operations(t) {
-		if !asked[op] && op != "GET /api/openapi.yaml" {
+		if !asked[op] && !untroubled[op] {
 			t.Errorf("%s was not asked", op)
 		}
 	}

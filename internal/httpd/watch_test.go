@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func watched(t *testing.T, h http.Handler) http.Handler {
 			for _, problem := range headerProblems(r.Method, w.Header()) {
 				t.Errorf("%s %s answered %d with %s", r.Method, r.Pattern, s.status, problem)
 			}
-			if s.status >= 400 && strings.HasPrefix(r.Pattern, "/api/") && !isRefusal(s.body) {
+			if s.status >= 400 && strings.HasPrefix(r.Pattern, "/api/") && !isRefusal(r.Pattern, s.status, s.body) {
 				t.Errorf("%s %s refused with %q", r.Method, r.Pattern, s.body)
 			}
 		}()
@@ -70,11 +71,27 @@ func headerProblems(method string, h http.Header) (problems []string) {
 	return problems
 }
 
-// isRefusal tells our form of an error, and only-once-share's, which has no code.
-func isRefusal(body []byte) bool {
+// isRefusal tells our form of an error, and only-once-share's, which has no code; and the forms of inigma's dialect.
+func isRefusal(pattern string, status int, body []byte) bool {
+	if form, ok := keptForms[pattern]; ok {
+		return status == http.StatusUnprocessableEntity && keptInvalid.Match(body) || form.Match(body)
+	}
 	var e struct{ Error, Code string }
 	return json.Unmarshal(body, &e) == nil && strings.TrimSpace(e.Error) != ""
 }
+
+// Forms of refusals in inigma's dialect, by route.
+var (
+	keptTrouble = regexp.MustCompile(`^\{"detail":"[^"]+"\}\n$`)
+	keptRefusal = regexp.MustCompile(`^\{"message":"[^"]+","redirect_root":"true"\}\n$`)
+	keptFailed  = regexp.MustCompile(`^\{"status":"failed","message":"[^"]+"\}\n$`)
+	keptInvalid = regexp.MustCompile(`^\{"detail":\[(\{"loc":\["body"(,"[a-z_]+")?\],"msg":"([^"\\]|\\.)+","type":"[a-z_]+"\},?)+\]\}\n$`)
+	keptForms   = map[string]*regexp.Regexp{
+		"/api/create": keptTrouble, "/api/list-secrets": keptTrouble, "/api/list-pending-secrets": keptTrouble,
+		"/api/view": keptRefusal, "/api/update": keptFailed, "/api/undo-claim": keptFailed,
+		"/api/update-custom-name": keptFailed, "/api/delete-secret": keptFailed,
+	}
+)
 
 // watcher keeps the status, and the body of a refusal.
 type watcher struct {
