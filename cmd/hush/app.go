@@ -69,17 +69,18 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "hush",
-		Short: "Send and open one-time secrets",
+		Short: "Send and open one-time secrets, and keep others",
 		Long: `hush seals a secret on this machine, stores it at a Hushpost server, which cannot read it,
-and prints a link that opens it once.
+and prints a link that opens it: once (create), or until it expires or its reader claims it (keep).
 
 Exit codes: 0 done, 1 failed, 2 misused.
 
 Environment:
-  HUSHPOST_SERVER      the server that create uses (default ` + defaultServer + `)
+  HUSHPOST_SERVER      the server of create and keep, and where kept, label and delete look
+                       (default ` + defaultServer + `)
   HUSHPOST_PASSPHRASE  the passphrase for create and open, instead of asking
-  XDG_STATE_HOME       where manage tokens are kept, as hushpost/sent
-                       (default ~/.local/state; on Windows %LocalAppData%)`,
+  XDG_STATE_HOME       where manage tokens are kept, as hushpost/sent, and your own key, as
+                       hushpost/key (default ~/.local/state; on Windows %LocalAppData%)`,
 		Version:                    version(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,
@@ -100,9 +101,32 @@ Environment:
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.PersistentFlags().BoolVar(&a.insecureHTTP, "insecure-http", false,
 		"allow plain http to another machine: everybody on the way sees the tokens")
-	root.AddCommand(a.createCommand(), a.openCommand(), a.infoCommand(), a.statusCommand(), a.revokeCommand(),
-		a.listCommand(), a.versionCommand(), a.completionCommand())
+	root.AddGroup(&cobra.Group{ID: groupOnce, Title: "Secrets that open once:"}, &cobra.Group{ID: groupKept, Title: "Secrets that are kept:"})
+	for _, cmd := range []*cobra.Command{a.createCommand(), a.openCommand(), a.infoCommand(), a.statusCommand(), a.revokeCommand(), a.listCommand()} {
+		cmd.GroupID = groupOnce
+		root.AddCommand(cmd)
+	}
+	for _, cmd := range []*cobra.Command{a.keepCommand(), a.claimCommand(), a.keptCommand(), a.labelCommand(), a.deleteCommand(), a.keyCommand()} {
+		cmd.GroupID = groupKept
+		root.AddCommand(cmd)
+	}
+	root.AddCommand(a.versionCommand(), a.completionCommand())
 	return root
+}
+
+// Groups of commands in the help.
+const (
+	groupOnce = "once"
+	groupKept = "kept"
+)
+
+// serverFlag is for the commands that are not told a server by a link or a record.
+func (a *app) serverFlag(cmd *cobra.Command, to *string) {
+	server := a.env(envServer)
+	if server == "" {
+		server = defaultServer
+	}
+	cmd.Flags().StringVar(to, "server", server, "the server's address")
 }
 
 // unknown names what the user may have meant. It does not repeat what was typed: that may be a link pasted alone.

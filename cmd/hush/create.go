@@ -54,12 +54,8 @@ to end the secret is kept for hush status, revoke and list; the link is kept now
 			return a.create(cmd.Context(), f)
 		},
 	}
-	server := a.env(envServer)
-	if server == "" {
-		server = defaultServer
-	}
+	a.serverFlag(cmd, &f.server)
 	fl := cmd.Flags()
-	fl.StringVar(&f.server, "server", server, "the server's address")
 	fl.StringVar(&f.ttl, "ttl", "1d", "erase it unread after this time: 15m, 1h, 1d, 2w, up to 1y")
 	fl.StringVar(&f.text, "text", "", "the text (other users of this machine can see it)")
 	fl.StringArrayVar(&f.files, "file", nil, "a file to send with it; may be given several times")

@@ -141,6 +141,7 @@ type opened struct {
 	Text       string       `json:"text"`
 	TextBase64 string       `json:"text_base64,omitempty"`
 	Files      []openedFile `json:"files"`
+	Kept       *keptShape   `json:"kept,omitempty"`
 }
 
 type openedFile struct {
@@ -153,7 +154,7 @@ type openedFile struct {
 
 // object gives names as the sender wrote them: a program may want to know, and path is the safe one.
 func (d *delivery) object(got client.Received) opened {
-	o := opened{Text: got.Payload.Text, Files: []openedFile{}}
+	o := opened{Text: got.Payload.Text, Files: []openedFile{}, Kept: d.kept}
 	if !utf8.ValidString(o.Text) {
 		o.Text, o.TextBase64 = "", base64.StdEncoding.EncodeToString([]byte(o.Text))
 	}

@@ -26,11 +26,15 @@ import (
 	"github.com/hushpost/hushpost/crypto/link"
 	"github.com/hushpost/hushpost/crypto/seal"
 	"github.com/hushpost/hushpost/internal/client"
+	"github.com/hushpost/hushpost/internal/testenv"
 	"github.com/hushpost/hushpost/internal/wire"
 )
 
 // server is the real one, for all scripts; each of them is a user of its own.
 var server string
+
+// atExit shortens what a program under the race detector sleeps before it ends: a second each time, for hundreds of runs.
+const atExit = "atexit_sleep_ms=10"
 
 // suite starts the server around the tests, and not around the command that testscript starts by this binary.
 type suite struct{ m *testing.M }
@@ -41,6 +45,10 @@ func (s suite) Run() int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	defer testenv.Clean()
+	if err := os.Setenv("GORACE", atExit); err != nil {
+		panic(err)
+	}
 	stop, err := startServer(dir)
 	if err != nil {
 		panic(err)
@@ -93,12 +101,14 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HUSHPOST_SERVER", server)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GORACE", atExit)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"compat": compat,
 			"edit":   edit,
+			"inigma": inigma,
 		},
 	})
 }

@@ -38,8 +38,13 @@ unconfirmed, revoked, declined, expired or locked.`,
 
 func (a *app) info(ctx context.Context, args []string, asJSON bool) error {
 	l, err := a.readLink(ctx, args)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case l.Kind == link.Kept:
+		return errors.New("this link leads to a kept secret, which opening does not use up: run hush open. Nothing was opened")
+	case l.Kind != link.OneTime:
+		return elsewhere(l.Kind)
 	}
 	c, err := a.client(l.Base)
 	if err != nil {

@@ -35,7 +35,7 @@ func (a *app) payload(ctx context.Context, f createFlags) (envelope.Payload, err
 	terminal := tty.IsTerminal(a.stdin)
 	if !f.hasText && (!terminal || len(f.files) == 0) {
 		var err error
-		if p.Text, err = a.readText(ctx, terminal); err != nil {
+		if p.Text, err = a.readText(ctx, client.MaxPayload, client.ErrTooLarge); err != nil {
 			return p, err
 		}
 	}
@@ -47,18 +47,18 @@ func (a *app) payload(ctx context.Context, f createFlags) (envelope.Payload, err
 
 // readText drops one line end: nearly always it belongs to echo, to a here-document or to the Enter key and not to
 // the secret, and a password with a line end fails without a visible reason. Who means it sends a file.
-func (a *app) readText(ctx context.Context, terminal bool) (string, error) {
-	if terminal {
+func (a *app) readText(ctx context.Context, limit int64, tooLarge error) (string, error) {
+	if tty.IsTerminal(a.stdin) {
 		a.say("Type the secret, end with Ctrl-D on a line of its own (Ctrl-C: send nothing)")
 	}
-	b, err := tty.ReadAll(ctx, a.stdin, client.MaxPayload)
+	b, err := tty.ReadAll(ctx, a.stdin, limit)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("reading standard input: %w", err)
-	case len(b) > client.MaxPayload:
-		return "", client.ErrTooLarge
+	case int64(len(b)) > limit:
+		return "", tooLarge
 	case !utf8.Valid(b):
-		return "", misused("standard input is not text in UTF-8; send it as a file with --file")
+		return "", misused("standard input is not text in UTF-8; send it as a file with hush create --file")
 	}
 	text := strings.TrimSuffix(string(b), "\n")
 	if len(text) < len(b) {

@@ -1,4 +1,4 @@
-// Command hush sends and opens one-time secrets from a command line.
+// Command hush sends and opens secrets from a command line: those that open once, and those that are kept.
 // It is no server: it seals and opens on this machine and talks to one.
 package main
 

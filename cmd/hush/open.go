@@ -31,6 +31,7 @@ func (a *app) openCommand() *cobra.Command {
 		Use:   "open [LINK | -]",
 		Short: "Open a link: print its text, save its files",
 		Long: `Open a link once and for all: print its text on standard output, save its files.
+What is kept (see hush keep) stays as it is, and can be opened again.
 
 Without LINK, or with -, the link is read from standard input. Prefer that on a machine
 with other users: they can see the command line.
@@ -43,8 +44,9 @@ If something goes wrong after the secret was opened (a full disk, a cut connecti
 the same command again within two minutes.
 
 --json prints one object; with --output - it holds the files, otherwise their paths:
-  {"text", "text_base64"?, "files": [{"name", "type", "size", "path"?, "data_base64"?}]}
-text_base64 takes the place of text if that is not UTF-8.`,
+  {"text", "text_base64"?, "files": [{"name", "type", "size", "path"?, "data_base64"?}],
+   "kept"?: {"id", "short_id", "label", "owned": true|false}}
+text_base64 takes the place of text if that is not UTF-8. kept is there if the secret is kept.`,
 		Example: `  hush open 'https://secrets.example.com/s/Kx7mP2nQ#iZcjqbPIBnrWwHHkv_KDWeDcUr9hi3A0oMaVbgCVLrg'
   pbpaste | hush open --output ~/Downloads
   hush open --output - < link.txt > key.pem`,
@@ -63,8 +65,13 @@ text_base64 takes the place of text if that is not UTF-8.`,
 
 func (a *app) open(ctx context.Context, args []string, f openFlags) error {
 	l, err := a.readLink(ctx, args)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case l.Kind == link.Kept:
+		return a.openKept(ctx, l, f.json)
+	case l.Kind != link.OneTime:
+		return elsewhere(l.Kind)
 	}
 	c, err := a.client(l.Base)
 	if err != nil {
@@ -124,17 +131,19 @@ func (a *app) readLink(ctx context.Context, args []string) (link.Link, error) {
 	case err != nil:
 		return l, misuse{err}
 	}
-	switch l.Kind {
-	case link.OneTime:
-		return l, nil
+	return l, nil
+}
+
+// elsewhere is about links that only a browser can follow.
+func elsewhere(kind link.Kind) error {
+	switch kind {
 	case link.Sealed:
-		return l, errors.New("this link is sealed to one recipient's key, which their browser keeps: open it there. Nothing was opened")
-	case link.Kept:
-		return l, errors.New("this link leads to a kept secret: open it in a browser. Nothing was opened")
+		return errors.New("this link is sealed to one recipient's key, which their browser keeps: open it there. Nothing was opened")
 	case link.Ticket:
-		return l, errors.New("this link asks for a secret and holds none: open it in a browser to write one")
+		return errors.New("this link asks for a secret and holds none: open it in a browser to write one")
+	case link.OneTime, link.Kept:
 	}
-	return l, misuse{link.ErrNotLink}
+	return misuse{link.ErrNotLink}
 }
 
 // typedLink reads one line from a terminal, and everything from a pipe: mail programs break links over lines.
@@ -175,6 +184,7 @@ type delivery struct {
 	flags  openFlags
 	folder *outdir.Folder // nil with --output -
 	saved  []outdir.Saved
+	kept   *keptShape // nil for what opens once
 }
 
 // prepare looks for what would go wrong while the secret is still untouched. The current folder is only a default:

@@ -1,4 +1,5 @@
-// Package client speaks the HTTP API of one-time secrets: one method a route, and Send and Receive, which do the whole.
+// Package client speaks the HTTP APIs of one-time and of kept secrets: one method a route, and for each of them methods
+// that do the whole: Send and Receive, SendKept, ReceiveKept, ReceiveOwned and ClaimKept.
 // It is no user interface and keeps nothing: what it returns is the caller's to show, to store or to forget.
 //
 // Clause numbers are those of internal/wire/PROTOCOL.md.
@@ -41,8 +42,8 @@ var (
 	ErrTooLarge = fmt.Errorf("the payload is larger than %d MiB", MaxPayload>>20)
 	// ErrTTL: the lifetime is outside PROTOCOL 4.1.
 	ErrTTL = errors.New("the lifetime is outside 60 seconds to one year")
-	// ErrMaybeStored is joined to an error of Send when a sealed payload may lie at the server.
-	// Nobody has its link, so nobody can open it, and it expires by itself.
+	// ErrMaybeStored is joined to an error of Send and SendKept when a sealed payload may lie at the server. Nobody has
+	// its link, so nobody can open it, and it expires by itself unless it was to be kept for ever.
 	ErrMaybeStored = errors.New("the sealed payload may have been stored")
 )
 

@@ -18,12 +18,14 @@ import (
 // a stranger wrote belongs on no terminal and in no log before it is cleaned.
 type Error struct {
 	Status       int
-	Code         string // a code or a state of package wire, or empty
+	Code         string // a code or a state of package wire, one of CodeOwned and CodeNotOwner, or empty
 	Message      string // for people; at most 200 bytes, otherwise as the server wrote it
 	AttemptsLeft *int
 	OpenedAt     *time.Time
 	EndedAt      *time.Time
 	RetryAfter   time.Duration
+
+	kept bool // the body was of the dialect of kept secrets, so the status means what PROTOCOL 5 says
 }
 
 func (e *Error) Error() string {
@@ -49,23 +51,57 @@ func status(err error) int {
 	return 0
 }
 
-// refusal reads a body of wire.Error; a body that is none (a proxy's page) leaves only the status.
+// said is the body of a refusal, in either dialect.
+type said struct {
+	wire.Error
+
+	Message string          `json:"message"` // PROTOCOL 5: wire.KeptRefusal and wire.KeptDone
+	Detail  json.RawMessage `json:"detail"`  // wire.KeptInvalid, or a sentence
+}
+
+// refusal reads a body of wire.Error or of PROTOCOL 5; a body that is none (a proxy's page) leaves only the status.
 func refusal(resp *http.Response) *Error {
 	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp)}
 	b, err := limited(resp)
 	if err != nil {
 		return e
 	}
-	var w wire.Error
+	var w said
 	if json.Unmarshal(b, &w) != nil {
 		return e
 	}
 	if isCode(w.Code) {
 		e.Code = w.Code
 	}
-	e.Message = cut(w.Error, 200)
+	e.Message = w.Error.Error
+	if e.Message == "" {
+		e.Message = w.Message + faults(w.Detail)
+		e.kept = e.Message != ""
+	}
+	e.Message = cut(e.Message, 200)
 	e.AttemptsLeft, e.OpenedAt, e.EndedAt = w.AttemptsLeft, w.OpenedAt, w.EndedAt
 	return e
+}
+
+// faults puts a 422 of PROTOCOL 5 into words: "ttl: must be between 0 and 365; iv: is missing".
+func faults(detail json.RawMessage) string {
+	var sentence string
+	if json.Unmarshal(detail, &sentence) == nil {
+		return sentence
+	}
+	var list []wire.KeptFault
+	if json.Unmarshal(detail, &list) != nil {
+		return ""
+	}
+	words := make([]string, 0, len(list))
+	for _, f := range list {
+		where := ""
+		if n := len(f.Loc); n > 0 {
+			where = fmt.Sprint(f.Loc[n-1]) + ": "
+		}
+		words = append(words, where+f.Msg)
+	}
+	return strings.Join(words, "; ")
 }
 
 // isCode keeps out of Error what a hostile server could echo there: tokens are longer and no snake_case.

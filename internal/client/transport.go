@@ -196,14 +196,18 @@ func (m *meter) Close() error {
 
 // limited reads an answer that should be small, and refuses it before it is large.
 func limited(resp *http.Response) ([]byte, error) {
-	if resp.ContentLength > maxJSON {
+	return upTo(maxJSON, resp.ContentLength, resp.Body)
+}
+
+func upTo(limit, announced int64, r io.Reader) ([]byte, error) {
+	if announced > limit {
 		return nil, ErrAnswer
 	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxJSON+1))
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > maxJSON {
+	if int64(len(b)) > limit {
 		return nil, ErrAnswer
 	}
 	return b, nil
@@ -214,6 +218,10 @@ func decode(resp *http.Response, into any) error {
 	if err != nil {
 		return err
 	}
+	return unmarshal(b, into)
+}
+
+func unmarshal(b []byte, into any) error {
 	if json.Unmarshal(b, into) != nil {
 		return ErrAnswer // the cause could quote the answer
 	}

@@ -17,10 +17,11 @@ const (
 
 const day = 24 * time.Hour
 
-// Errors of Parse.
+// Errors of Parse and Days.
 var (
 	ErrForm  = errors.New("a lifetime is a number and a unit: 15m, 1h, 1d, 2w, 1y, or several: 1d12h")
 	ErrRange = errors.New("a lifetime is at least 1m and at most 1y")
+	ErrDays  = errors.New("a kept secret lives for whole days: 7, 7d, 2w, up to 1y; or for ever: never")
 )
 
 var units = map[byte]time.Duration{
@@ -53,6 +54,22 @@ func Parse(s string) (time.Duration, error) {
 		return 0, ErrRange
 	}
 	return sum, nil
+}
+
+// Days reads the lifetime of a kept secret (PROTOCOL 5): a number of days or a lifetime of whole days; 0 or never is 0.
+// Nothing is rounded: it would be kept for longer or shorter than was said.
+func Days(s string) (int, error) {
+	if s == "never" || s == "0" {
+		return 0, nil
+	}
+	if strings.Trim(s, "0123456789") == "" && s != "" {
+		s += "d"
+	}
+	d, err := Parse(s)
+	if err != nil || d%day != 0 {
+		return 0, ErrDays
+	}
+	return int(d / day), nil
 }
 
 // Format says how long d is in its largest unit, rounded down so that it never promises time that is not there.

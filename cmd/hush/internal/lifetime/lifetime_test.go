@@ -32,6 +32,21 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestDays(t *testing.T) {
+	for s, want := range map[string]int{
+		"0": 0, "never": 0, "1": 1, "7": 7, "30": 30, "365": 365, "7d": 7, "2w": 14, "1y": 365, "24h": 1, "1w1d": 8, "86400s": 1, "007": 7,
+	} {
+		if got, err := lifetime.Days(s); err != nil || got != want {
+			t.Errorf("%q: %d, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "366", "12h", "1d1h", "-1", "1.5", "00", "0d", "Never", "forever", "1 ", "99999999999999999999", "1d1d"} {
+		if got, err := lifetime.Days(s); !errors.Is(err, lifetime.ErrDays) {
+			t.Errorf("%q: %d, %v", s, got, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"1d", "1d12h", "31536000s", "99999999y", "1y1y", "0s"} {
 		f.Add(s)

@@ -1,5 +1,7 @@
-// Package state keeps what hush must remember from one run to the next: manage tokens of what was sent, and reader
-// tokens of readings that are not finished. It never keeps a key, a link, a passphrase or a text.
+// Package state keeps what hush must remember from one run to the next: manage tokens of what was sent, reader tokens of
+// readings that are not finished, and the user's own key. It never keeps a link, its key, a passphrase or a text.
+//
+// The key file is here and not in package keyring because nothing in crypto touches a file, so that it runs everywhere.
 //
 // Every record is a file of its own, written whole under another name and then renamed; so any number of runs may
 // write at once without a lock, and a crash leaves a record or none.
@@ -55,27 +57,72 @@ func open(dir string, create bool) (*os.Root, error) {
 }
 
 // write puts a record in place, readable by the user only.
-func write(root *os.Root, name string, record any) (err error) {
+func write(root *os.Root, name string, record any) error {
 	b, err := json.Marshal(record)
 	if err != nil {
 		return cause(err)
 	}
+	return replaceFile(root, name, append(b, '\n'))
+}
+
+// replaceFile puts a whole file in place of what is there, or of nothing.
+func replaceFile(root *os.Root, name string, text []byte) error {
+	tmp, err := stage(root, text)
+	if err != nil {
+		return err
+	}
+	if err := root.Rename(tmp, name); err != nil {
+		_ = root.Remove(tmp)
+		return cause(err)
+	}
+	return nil
+}
+
+// place puts a whole file where nothing is, or answers fs.ErrExist. A hard link does both in one step; where there are none
+// (FAT, some shares) the name is taken first, and a crash in between leaves an empty file, which is reported as damaged.
+func place(root *os.Root, name string, text []byte) error {
+	tmp, err := stage(root, text)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Remove(tmp) }() // after a rename there is nothing to remove
+	err = root.Link(tmp, name)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		var f *os.File
+		if f, err = root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			err = errors.Join(f.Close(), root.Rename(tmp, name))
+		}
+	}
+	if err == nil {
+		syncFolder(root)
+	}
+	return cause(err)
+}
+
+// stage writes and syncs a file under a name of our own.
+func stage(root *os.Root, text []byte) (string, error) {
 	var random [8]byte
 	_, _ = rand.Read(random[:])
 	tmp := "." + hex.EncodeToString(random[:]) + ".tmp"
 	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return cause(err)
+		return "", cause(err)
 	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = root.Rename(tmp, name)
-	}
-	if err != nil {
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		_ = root.Remove(tmp)
+		return "", cause(err)
 	}
-	return cause(err)
+	return tmp, nil
+}
+
+// syncFolder makes names durable: a key that a power cut takes away takes with it all that was sealed with it since. Not
+// every system can sync a folder.
+func syncFolder(root *os.Root) {
+	if d, err := root.Open("."); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }
 
 func read(root *os.Root, name string, record any) error {
