@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hushpost/hushpost/internal/testenv/redisserver"
 )
 
 var serverBinary string
@@ -180,19 +182,11 @@ func BenchmarkLarge(b *testing.B) {
 // BenchmarkWaiting asks what secrets that wait cost those that come and go.
 func BenchmarkWaiting(b *testing.B) {
 	const waiting, clients = 100_000, 16
-	dir := b.TempDir()
-	server := start(b, "server", "--data="+dir)
-	other := start(b, "server")
+	server, other := start(b, "server"), start(b, "server")
 	var ratio []float64
-	var bytesEach float64
 	for b.Loop() {
-		fill(b, server.addr, waiting)
+		fill(b, server.addr, waiting, time.Hour)
 		time.Sleep(3 * time.Second) // until the log is back in the database
-		info, err := os.Stat(filepath.Join(dir, "hushpost.db"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		bytesEach = float64(info.Size()) / waiting
 		for range turns {
 			full := load(b, server.addr, clients, 256, turn)
 			empty := load(b, other.addr, clients, 256, turn)
@@ -200,14 +194,96 @@ func BenchmarkWaiting(b *testing.B) {
 		}
 	}
 	b.ReportMetric(median(ratio), "of-empty")
-	b.ReportMetric(bytesEach, "bytes/secret")
 	b.ReportMetric(0, "ns/op")
 }
 
-func fill(b *testing.B, addr string, n int) {
+// stores gives a server on each engine, and how many bytes its data takes.
+var stores = []struct {
+	name  string
+	start func(b *testing.B) (server *process, bytes func() float64)
+}{
+	{"sqlite", func(b *testing.B) (*process, func() float64) {
+		dir := b.TempDir()
+		return start(b, "server", "--data="+dir), func() float64 {
+			time.Sleep(3 * time.Second) // until the log is back in the database
+			info, err := os.Stat(filepath.Join(dir, "hushpost.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			return float64(info.Size())
+		}
+	}},
+	{"redis", func(b *testing.B) (*process, func() float64) {
+		r := redisserver.Start(b, "--appendfsync", "everysec")
+		empty := r.Memory()
+		return start(b, "server", "--store="+r.URL()), func() float64 { return float64(r.Memory() - empty) }
+	}},
+}
+
+// BenchmarkMillion is what a secret of 256 bytes takes while it waits, when there are a million of them.
+func BenchmarkMillion(b *testing.B) {
+	for _, store := range stores {
+		b.Run(store.name, func(b *testing.B) {
+			const waiting = 1_000_000
+			server, bytes := store.start(b)
+			for b.Loop() {
+				fill(b, server.addr, waiting, time.Hour)
+			}
+			b.ReportMetric(bytes()/waiting, "bytes/secret")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkSweep lets many secrets expire while others are made, and tells the slowest create from the time when nothing
+// expires to the one when all has been swept.
+func BenchmarkSweep(b *testing.B) {
+	for _, store := range stores {
+		b.Run(store.name, func(b *testing.B) {
+			const expiring = 100_000
+			server, _ := store.start(b)
+			var slowest time.Duration
+			for b.Loop() {
+				began := time.Now()
+				fill(b, server.addr, expiring, time.Minute)
+				filled := time.Now()
+				time.Sleep(time.Until(began.Add(time.Minute - 2*time.Second)))
+				slowest = max(slowest, creating(b, server.addr, 4, time.Until(filled.Add(time.Minute+30*time.Second))))
+			}
+			b.ReportMetric(float64(slowest)/1e6, "slowest-create-ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// creating makes secrets for a while, at a pace that leaves the machine idle most of the time, and gives the slowest answer.
+func creating(b *testing.B, addr string, clients int, d time.Duration) time.Duration {
+	slowest := make([]time.Duration, clients)
+	end := time.Now().Add(d)
+	var wg sync.WaitGroup
+	for i := range clients {
+		c := dial(b, addr, 256)
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				t := time.Now()
+				if err := c.create(newID()); err != nil {
+					b.Error(err)
+					return
+				}
+				slowest[i] = max(slowest[i], time.Since(t))
+				time.Sleep(2 * time.Millisecond)
+			}
+		})
+	}
+	wg.Wait()
+	return slices.Max(slowest)
+}
+
+func fill(b *testing.B, addr string, n int, ttl time.Duration) {
 	var wg sync.WaitGroup
 	for range 64 {
 		c := dial(b, addr, 256)
+		c.ttl = ttl
 		wg.Go(func() {
 			for range n / 64 {
 				if err := c.create(newID()); err != nil {

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
+	"time"
 
+	"github.com/redis/go-redis/v9"
 	_ "modernc.org/sqlite"
 )
 
@@ -24,6 +27,14 @@ type floor interface {
 // serveFloor is the main of a floor's process: it prints its address and serves until it is killed.
 func serveFloor(kind string) error {
 	var f floor = &mapFloor{m: make(map[string][]byte)}
+	if url, ok := strings.CutPrefix(kind, "redis "); ok {
+		o, err := redis.ParseURL(url)
+		if err != nil {
+			return err
+		}
+		o.PoolSize = 64
+		f = &redisFloor{redis.NewClient(o)}
+	}
 	if kind == "sqlite" {
 		dir, err := os.MkdirTemp("", "floor")
 		if err != nil {
@@ -90,6 +101,29 @@ func (f *mapFloor) ack(id string) error {
 	defer f.mu.Unlock()
 	delete(f.m, id)
 	return nil
+}
+
+// redisFloor is Redis as one would use it: a round trip a step, the payload in one key and what became of it in another.
+type redisFloor struct{ client *redis.Client }
+
+var (
+	floorOpen = redis.NewScript(`redis.call('SET', KEYS[2], 'leased', 'PX', 120000) return redis.call('GET', KEYS[1])`)
+	floorAck  = redis.NewScript(`redis.call('UNLINK', KEYS[1]) return redis.call('SET', KEYS[2], 'read', 'PX', 604800000)`)
+)
+
+func floorKeys(id string) []string { return []string{"{" + id + "}", "{" + id + "}:state"} }
+
+func (f *redisFloor) put(id string, payload []byte) error {
+	return f.client.SetNX(context.Background(), floorKeys(id)[0], payload, time.Hour).Err()
+}
+
+func (f *redisFloor) open(id string) ([]byte, error) {
+	text, err := floorOpen.Run(context.Background(), f.client, floorKeys(id)).Text()
+	return []byte(text), err
+}
+
+func (f *redisFloor) ack(id string) error {
+	return floorAck.Run(context.Background(), f.client, floorKeys(id)).Err()
 }
 
 // sqlFloor is SQLite as one would use it from database/sql: one table, prepared statements, group commit.

@@ -24,6 +24,7 @@ type client struct {
 	r       *bufio.Reader
 	out     []byte
 	payload []byte
+	ttl     time.Duration // of what it makes
 }
 
 var (
@@ -42,7 +43,7 @@ func dial(b testing.TB, addr string, size int) *client {
 	b.Cleanup(func() { conn.Close() })
 	payload := make([]byte, size)
 	rand.Read(payload)
-	return &client{conn: conn, r: bufio.NewReaderSize(conn, 64<<10), payload: payload}
+	return &client{conn: conn, r: bufio.NewReaderSize(conn, 64<<10), payload: payload, ttl: time.Hour}
 }
 
 func newID() string {
@@ -54,7 +55,7 @@ func newID() string {
 
 func (c *client) create(id string) error {
 	c.out = fmt.Appendf(c.out[:0], "PUT /api/secrets/%s HTTP/1.1\r\nHost: bench\r\nHushpost-Link-Hash: %s\r\nHushpost-Manage-Hash: %s\r\n"+
-		"Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", id, hashed, hashed, len(c.payload))
+		"Hushpost-Expires-In: %d\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", id, hashed, hashed, int(c.ttl.Seconds()), len(c.payload))
 	if len(c.payload) <= 64<<10 {
 		c.out = append(c.out, c.payload...)
 		return c.do(c.out, nil, 201, -1)
