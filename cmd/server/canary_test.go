@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hushpost/hushpost/internal/testenv"
+	"github.com/hushpost/hushpost/internal/testenv/redisserver"
 	"github.com/hushpost/hushpost/internal/wire"
 )
 
@@ -24,9 +25,10 @@ type cage struct {
 
 	t        *testing.T
 	server   *testenv.Server
-	nowhere  testenv.Canary // never in the log, never in a file
-	unlogged testenv.Canary // in files, but never in the log
-	erased   testenv.Canary // payloads in no file once their secrets have ended
+	redis    *redisserver.Server // where it keeps secrets; nil: in files
+	nowhere  testenv.Canary      // never in the log, never in a file
+	unlogged testenv.Canary      // in files, but never in the log
+	erased   testenv.Canary      // payloads in no file once their secrets have ended
 }
 
 // secret makes one whose payload is a mark, over and over: a trace of it anywhere is found.
@@ -38,7 +40,7 @@ func (c *cage) secret(what string, size int) *testenv.Secret {
 	for name, token := range map[string][]byte{"link": s.Link, "manage": s.Manage, "passphrase": s.Passphrase, "reader": s.Reader} {
 		c.nowhere.Add(what+": "+name+" token", token)
 	}
-	if size > inlineMax {
+	if size > inlineMax && c.redis == nil {
 		c.nowhere.Add(what+": payload", mark) // files are encrypted
 	}
 	c.erased.Add(what+": payload", mark)
@@ -85,6 +87,9 @@ func (c *cage) look(when string) {
 
 func (c *cage) files(canary *testenv.Canary) []string {
 	c.t.Helper()
+	if c.redis != nil {
+		return canary.Search(dump(c.t, c.redis))
+	}
 	found, err := canary.SearchFolder(c.server.Dir)
 	if err != nil {
 		c.t.Fatal(err)

@@ -120,7 +120,7 @@ func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	problem := route.dialect.explain(err, s.Now())
 	if route.class == ClassRead && (problem.status == http.StatusNotFound || problem.status == http.StatusUnauthorized) {
-		s.Limits.Missed(r.Context(), s.proxies.source(r), 1)
+		s.limits(r).Missed(r.Context(), s.proxies.source(r), 1)
 	}
 	if problem.status >= http.StatusInternalServerError && r.Context().Err() == nil { // else its client has gone: no trouble of ours
 		s.report(r, err)

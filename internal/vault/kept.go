@@ -198,11 +198,27 @@ func (v *Vault) Claim(ctx context.Context, view View, u User, c Claim, payload i
 			return refusal(err)
 		}
 	}
-	_, err = v.store.Replace(ctx, a, kept(view, claim(u.hash, c)), payload)
-	if err != nil && c.copy != (ID{}) {
+	body := &whole{Reader: payload}
+	_, err = v.store.Replace(ctx, a, kept(view, claim(u.hash, c)), body)
+	// A claim whose answer was lost may come through yet: then its copy is needed.
+	if err = refusal(err); err != nil && c.copy != (ID{}) && (body.cut || !errors.Is(err, errTrouble)) {
 		v.dropUnused(ctx, a, c.copy)
 	}
-	return refusal(err)
+	return err
+}
+
+var errTrouble = &Error{Kind: KindUnavailable}
+
+// whole remembers that a payload broke off: then nothing has happened, and nothing will.
+type whole struct {
+	io.Reader
+	cut bool
+}
+
+func (r *whole) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.cut = r.cut || err != nil && err != io.EOF // bare, as io.Reader demands
+	return n, err
 }
 
 // holdBack keeps a copy of the message under an id of its own, which nobody is told, before it is replaced.

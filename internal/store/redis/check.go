@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -112,7 +113,7 @@ func (s *Store) check(ctx context.Context, at *address, unsafe bool) error {
 	faults := s.chooseWait(at, all)
 	for _, in := range all {
 		for _, f := range in.faults() {
-			if !contains(faults, f) {
+			if !slices.Contains(faults, f) {
 				faults = append(faults, f)
 			}
 		}
@@ -134,38 +135,25 @@ func (s *Store) check(ctx context.Context, at *address, unsafe bool) error {
 	return nil
 }
 
-func contains(all []fault, f fault) bool {
-	for _, have := range all {
-		if have == f {
-			return true
-		}
-	}
-	return false
-}
-
 // chooseWait says how many replicas must have a change before it counts: none where there are none, and one where there
 // is any, unless the address says otherwise.
 func (s *Store) chooseWait(at *address, all []info) []fault {
-	with := 0
-	for _, in := range all {
-		if n, _ := strconv.Atoi(in["connected_slaves"]); n > 0 {
-			with++
-		}
-	}
+	replicas := func(in info) int { n, _ := strconv.Atoi(in["connected_slaves"]); return n }
+	some := slices.ContainsFunc(all, func(in info) bool { return replicas(in) > 0 })
 	switch {
 	case at.wait >= 0:
 		s.wait = at.wait
-	case with > 0 || at.master != "": // whoever has sentinels expects failovers
+	case some || at.master != "": // whoever has sentinels expects failovers
 		s.wait = 1
 	default:
 		s.wait = 0
 	}
 	switch {
-	case s.wait == 0 && (with > 0 || at.master != ""):
+	case s.wait == 0 && (some || at.master != ""):
 		return []fault{"wait=0 while there are replicas: a failover may bring back what was erased, and let a second reader in. Leave wait out of the address"}
-	case s.wait > 0 && with < len(all):
-		return []fault{"a server has no replica connected, but changes are to be on one before they count: nothing could be written. " +
-			"Connect the replica, or say wait=0 if there is none on purpose"}
+	case slices.ContainsFunc(all, func(in info) bool { return replicas(in) < s.wait }):
+		return []fault{"a server has fewer replicas connected than a change is to be on before it counts: nothing could be written. " +
+			"Connect them, or say wait=0 if there are none on purpose"}
 	}
 	return nil
 }
@@ -237,6 +225,8 @@ func (s *Store) agreeOnKey(ctx context.Context, own []byte) error {
 		return errors.New("agreeing on the server's key: it has gone")
 	case subtle.ConstantTimeCompare([]byte(*theirs), []byte(mine)) == 1:
 		return nil
+	case own != nil && strings.HasPrefix(*theirs, keyHere):
+		return errors.New("this Redis keeps the key of its servers itself: leave --server-key out, for with another key nothing would be found")
 	case own != nil:
 		return errors.New("this Redis belongs to servers with another key: give the same --server-key to all of them")
 	case strings.HasPrefix(*theirs, keyBeside):

@@ -24,7 +24,7 @@ type incoming struct {
 
 const (
 	smallMax  = 64 << 10        // larger ones would be slow to pass through a script
-	chunkSize = 1 << 20         // of an upload, and what it takes of our memory
+	chunkSize = 9 << 17         // of an upload, and what it takes of our memory: a mebibyte with its padding goes in one piece
 	chunkTime = 2 * time.Minute // between two chunks; an upload that stops ends by itself
 )
 
@@ -79,8 +79,10 @@ func (s *Store) upload(ctx context.Context, in *incoming, payload io.Reader, hea
 				return fmt.Errorf("receiving a payload: %w", err)
 			}
 		}
-		if err := s.appendTo(ctx, in, (*chunk)[:n]); err != nil {
-			return storing(err)
+		if n > 0 || in.size == 0 {
+			if err := s.appendTo(ctx, in, (*chunk)[:n]); err != nil {
+				return storing(err)
+			}
 		}
 		if all {
 			return nil

@@ -135,7 +135,7 @@ func (s *Store) records(ctx context.Context, of vault.Hash, names []any) (out []
 			continue
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, discreet(err)
 		}
 		a, _ := vault.ParseAlias(names[i].(string))
 		v, err := parseValue(a, text)

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -37,11 +38,12 @@ var (
 
 // LoadScripts makes the scripts known to every server behind an address, for processes whose user may not do it.
 func LoadScripts(ctx context.Context, url string) error {
+	silence()
 	at, err := parse(url)
 	if err != nil {
 		return err
 	}
-	s := &Store{client: redis.NewUniversalClient(at.universal())}
+	s := &Store{client: redis.NewUniversalClient(at.universal()), log: slog.New(slog.DiscardHandler)}
 	if err := s.reach(ctx); err != nil {
 		return errors.Join(fmt.Errorf("connecting to Redis: %w", err), s.client.Close())
 	}
@@ -180,7 +182,7 @@ func (b *batch) run(ctx context.Context, sc *redis.Script, keys []string, args .
 const (
 	maxTries  = 100
 	tryAgain  = 20 * time.Millisecond
-	waitLimit = 300 * time.Millisecond
+	waitLimit = time.Second // for a replica that is slow; one that is gone costs each change this long
 )
 
 var errReplicas = errors.New("not enough replicas of Redis have the change yet")

@@ -2,7 +2,10 @@ package redis
 
 import (
 	"context"
+	"errors"
+	"net"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -18,7 +21,7 @@ type office struct {
 }
 
 const (
-	maxFlying = 2  // one is answered while the other is written
+	maxFlying = 4  // fewer leave Redis waiting, more carry fewer along
 	maxGroup  = 64 // batches in a round trip
 )
 
@@ -31,7 +34,7 @@ type traveller struct {
 // exec runs a batch; its commands hold their answers and errors afterwards. replicas is how many must have what is written.
 func (n *node) exec(ctx context.Context, b *batch, replicas int) {
 	if b.alone || b.asking {
-		n.fly(ctx, []*batch{b}, replicas)
+		_ = n.fly(ctx, []*batch{b}, replicas) // its commands have their errors
 		return
 	}
 	o := &n.office
@@ -55,8 +58,15 @@ func (n *node) exec(ctx context.Context, b *batch, replicas int) {
 	for _, t := range along {
 		group = append(group, t.batch)
 	}
-	n.fly(ctx, group, replicas)
+	silence := n.fly(ctx, group, replicas)
 	o.mu.Lock()
+	if silence != nil { // whoever waits behind it is told now, and not when their own turn has timed out
+		for _, t := range o.waiting {
+			t.batch.fail(silence)
+			t.word <- false
+		}
+		o.waiting = nil
+	}
 	if len(o.waiting) > 0 {
 		o.waiting[0].word <- true
 		o.waiting = o.waiting[1:]
@@ -70,9 +80,15 @@ func (n *node) exec(ctx context.Context, b *batch, replicas int) {
 	}
 }
 
-// fly is the round trip. It does not end with the context of the caller who happens to lead; timeouts bound it. WAIT waits
-// for what its connection wrote, so it goes along.
-func (n *node) fly(ctx context.Context, group []*batch, replicas int) {
+func (b *batch) fail(err error) {
+	for _, cmd := range b.cmds {
+		cmd.SetErr(err)
+	}
+}
+
+// fly is the round trip. It does not end with the context of the caller who happens to lead; timeouts bound it, and it gives
+// an error if that was how it ended. WAIT waits for what its connection wrote, so it goes along.
+func (n *node) fly(ctx context.Context, group []*batch, replicas int) (silence error) {
 	ctx = context.WithoutCancel(ctx)
 	p := n.client.Pipeline()
 	writes := false
@@ -92,10 +108,33 @@ func (n *node) fly(ctx context.Context, group []*batch, replicas int) {
 		}
 	}
 	cmds, err := p.Exec(ctx) // each command has its error
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil {
+			cmd.SetErr(discreet(err))
+		}
+	}
 	failed := func(cmd redis.Cmder) bool { return cmd.Err() != nil }
 	if err != nil && !slices.ContainsFunc(cmds, failed) { // but not if Redis refused the connection: then none was sent
 		for _, cmd := range cmds {
 			cmd.SetErr(err)
 		}
 	}
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		return err
+	}
+	return nil
+}
+
+// unknown is what Redis says of a command that an operator has renamed.
+type unknown string
+
+func (u unknown) Error() string { return string(u) }
+func (unknown) RedisError()     {}
+
+// discreet cuts off what Redis repeats of a command that it does not know: a name, a note, or a payload.
+func discreet(err error) error {
+	if text, _, found := strings.Cut(err.Error(), ", with args beginning with"); found {
+		return unknown(text)
+	}
+	return err
 }

@@ -3,9 +3,11 @@ package redis
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -92,22 +94,34 @@ func (s *Store) reach(ctx context.Context) error {
 	defer cancel()
 	again := time.NewTicker(200 * time.Millisecond)
 	defer again.Stop()
+	var last error
 	for {
 		err := s.client.Ping(ctx).Err()
 		if err == nil || !transient(err) {
 			return err
 		}
+		if last == nil {
+			s.log.Info("waiting for Redis")
+		}
+		if last == nil || ctx.Err() == nil { // that time is over is not the reason
+			last = err
+		}
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return err
+			return last
 		}
 	}
 }
 
-// transient tells trouble that may pass from an answer that will stay the same, such as a wrong password.
+// transient tells trouble that may pass from an answer that will stay the same, such as a wrong password or certificate.
 func transient(err error) bool {
 	var answer redis.Error
+	var theirs *tls.CertificateVerificationError
+	var alert *net.OpError
+	if errors.As(err, &theirs) || errors.As(err, &alert) && alert.Op == "remote error" {
+		return false
+	}
 	return !errors.As(err, &answer) || redis.HasErrorPrefix(err, "LOADING") || redis.HasErrorPrefix(err, "MASTERDOWN") ||
 		redis.HasErrorPrefix(err, "CLUSTERDOWN") || redis.HasErrorPrefix(err, "READONLY")
 }

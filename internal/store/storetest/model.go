@@ -21,7 +21,7 @@ type fate struct {
 func bySecret(history []porcupine.Operation) [][]porcupine.Operation {
 	parts := make(map[int][]porcupine.Operation)
 	for _, op := range history {
-		secret := op.Input.(request).secret
+		secret := op.Input.(Call).Secret
 		parts[secret] = append(parts[secret], op)
 	}
 	var all [][]porcupine.Operation
@@ -35,32 +35,32 @@ func bySecret(history []porcupine.Operation) [][]porcupine.Operation {
 func step(state, input, output any) []any {
 	f := state.(fate)
 	after := f
-	switch want := after.answer(input.(request)); output {
+	switch want := after.answer(input.(Call)); output {
 	case want:
 		return []any{after}
-	case lost:
+	case Lost:
 		return []any{f, after}
 	}
 	return nil
 }
 
 // answer is what a secret says to a call, and what the call does to it.
-func (f *fate) answer(r request) string {
+func (f *fate) answer(c Call) string {
 	switch {
-	case r.kept():
-		return f.kept.answer(r)
-	case r.verb == "create":
-		return f.create(r)
+	case c.Kept():
+		return f.kept.answer(c)
+	case c.Verb == "create":
+		return f.create(c)
 	case f.state == "":
 		return "unknown"
 	}
-	switch r.verb {
+	switch c.Verb {
 	case "meta", "status":
 		return f.state
 	case "open":
-		return f.open(r)
+		return f.open(c)
 	case "ack":
-		return f.ack(r)
+		return f.ack(c)
 	case "decline":
 		return f.end("declined", "leased", "ended read")
 	default:
@@ -69,45 +69,45 @@ func (f *fate) answer(r request) string {
 }
 
 // create: PROTOCOL 4.1.
-func (f *fate) create(r request) string {
+func (f *fate) create(c Call) string {
 	switch {
 	case f.state == "":
-		f.state, f.variant = "waiting", r.variant
+		f.state, f.variant = "waiting", c.Variant
 		return "created"
-	case (f.state == "waiting" || f.state == "leased") && f.variant == r.variant:
+	case (f.state == "waiting" || f.state == "leased") && f.variant == c.Variant:
 		return "same"
 	}
 	return "conflict"
 }
 
 // open: PROTOCOL 4.3. Only the third secret has a passphrase.
-func (f *fate) open(r request) string {
+func (f *fate) open(c Call) string {
 	payload := fmt.Sprint("payload ", f.variant)
 	switch {
-	case f.state == "leased" && f.reader == r.user:
+	case f.state == "leased" && f.reader == c.User:
 		return payload
 	case f.state == "leased":
 		return "leased"
 	case f.state != "waiting":
 		return "ended " + f.state
-	case r.wrong:
+	case c.Wrong:
 		if f.wrong++; f.wrong == 10 {
 			f.state = "locked"
 		}
 		return fmt.Sprintf("wrong, %d left", 10-f.wrong)
 	}
-	f.state, f.reader = "leased", r.user
+	f.state, f.reader = "leased", c.User
 	return payload
 }
 
 // ack: PROTOCOL 4.4.
-func (f *fate) ack(r request) string {
+func (f *fate) ack(c Call) string {
 	switch {
 	case f.state == "waiting":
 		return "not opened"
-	case f.state == "leased" && f.reader != r.user:
+	case f.state == "leased" && f.reader != c.User:
 		return "leased"
-	case (f.state == "leased" || f.state == "read") && f.reader == r.user:
+	case (f.state == "leased" || f.state == "read") && f.reader == c.User:
 		f.state = "read"
 		return "ok"
 	}

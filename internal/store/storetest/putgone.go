@@ -54,21 +54,21 @@ func putGone(k *kit) {
 
 // putGoneAnswer: what remembers an answered request has no tombstone: its name is free when its time is over.
 func putGoneAnswer(k *kit) {
-	first := k.answer("request", ann, 50*time.Millisecond)
+	first := k.answer("request", ann, 600*time.Millisecond)
 	made := k.put(first, nil)
 	again, created, err := k.store.Put(k.Context(), first, bytes.NewReader(nil))
 	if again != made || created || err != nil {
 		k.Errorf("the same request: %+v, created %t, %v, want %+v", again, created, err, made)
 	}
-	other := k.answer("request", bob, 50*time.Millisecond)
+	other := k.answer("request", bob, 600*time.Millisecond)
 	if _, created, err := k.store.Put(k.Context(), other, bytes.NewReader(nil)); created || !errors.Is(err, vault.ErrConflict) {
 		k.Errorf("another request under its key: created %t, %v, want a conflict", created, err)
 	}
-	k.clock.Pass(k.T, 60*time.Millisecond)
+	k.clock.Pass(k.T, 610*time.Millisecond)
 	if fresh := k.put(other, nil); fresh.Link != bob || fresh.Created == made.Created {
 		k.Errorf("after its time: %+v", fresh)
 	}
-	k.clock.PassDue(k.T, 60*time.Millisecond)
+	k.clock.PassDue(k.T, 610*time.Millisecond)
 	if n, err := k.store.Sweep(k.Context(), 10, vault.Settle); err != nil || n != 1 && !k.clock.own { // an engine with a clock of its own may forget by itself
 		k.Errorf("Sweep: %d, %v", n, err)
 	}

@@ -12,10 +12,10 @@ import (
 type Proxy struct {
 	server   string
 	listener net.Listener
-	every    int
 	serving  sync.WaitGroup
 
 	mu     sync.Mutex
+	every  int
 	random *rand.Rand
 	lost   int
 	healed chan struct{} // nil while all is well; closed when a cut ends
@@ -64,6 +64,13 @@ func (p *Proxy) Cut(cut bool) {
 	}
 }
 
+// Lose makes it lose one chunk in every from now on, as Lossy says: what has to start first can do so in peace.
+func (p *Proxy) Lose(every int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.every = every
+}
+
 // Lost tells how many chunks were lost so far.
 func (p *Proxy) Lost() int {
 	p.mu.Lock()
@@ -99,17 +106,18 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	var pumps sync.WaitGroup
 	pumps.Go(func() {
 		defer hangUp()
-		p.pump(ctx, server, client, 2*p.every)
+		p.pump(ctx, server, client, 2)
 	})
 	pumps.Go(func() {
 		defer hangUp()
-		p.pump(ctx, client, server, p.every)
+		p.pump(ctx, client, server, 1)
 	})
 	pumps.Wait()
 }
 
-// pump forwards until one side ends or a chunk is lost. A cut holds the end of a connection back as well.
-func (p *Proxy) pump(ctx context.Context, to, from net.Conn, every int) {
+// pump forwards until one side ends or a chunk is lost: the rarer, the larger times is. A cut holds the end of a connection
+// back as well.
+func (p *Proxy) pump(ctx context.Context, to, from net.Conn, times int) {
 	chunk := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(chunk)
@@ -117,7 +125,7 @@ func (p *Proxy) pump(ctx context.Context, to, from net.Conn, every int) {
 			return
 		}
 		if n > 0 {
-			if p.lose(every) {
+			if p.lose(times) {
 				return
 			}
 			if _, err := to.Write(chunk[:n]); err != nil {
@@ -147,10 +155,10 @@ func (p *Proxy) whole(ctx context.Context) bool {
 	}
 }
 
-func (p *Proxy) lose(every int) bool {
+func (p *Proxy) lose(times int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if every == 0 || p.random.IntN(every) != 0 {
+	if p.every == 0 || p.random.IntN(times*p.every) != 0 {
 		return false
 	}
 	p.lost++
