@@ -96,32 +96,37 @@ func (s *Store) attempt(ctx context.Context, v seen, now vault.Time, rule vault.
 	near := v.inside != "" || after.Size == 0
 	if fresh && after == v.secret && st.in == nil && (!take || near) && (s.wait == 0 || o.refusal != nil) {
 		o.done, o.payload = true, v.inside
-		return o, nil
+		return o, nil //nolint:nilerr // the refusal goes along in o
 	}
 	c := s.plan(&v, after, now, take, st.in)
 	r, payload, err := s.send(ctx, c)
 	if err != nil {
 		return o, err
 	}
+	err = s.conclude(ctx, &o, c, &r, payload)
+	return o, err
+}
+
+// conclude reads what the script said.
+func (s *Store) conclude(ctx context.Context, o *attempt, c *planned, r *reply, payload string) error {
 	switch r.word(0) {
 	case "lost":
-		return o, errDamaged
+		return errDamaged
 	case "other":
 		o.now = r.now
 		if value, ok := r.rest[1].(string); ok {
 			o.there = &value
 		}
-		return o, nil
+		return nil
 	}
-	o.done = true
-	o.payload = payload
+	o.done, o.payload = true, payload
 	if c.inside {
 		o.payload = r.word(1)
 	}
-	if st.in != nil {
-		st.in.key = ""
+	if c.in != nil {
+		c.in.key = ""
 	}
-	s.settle(c, &v)
+	s.settle(c, c.before)
 	s.tell(ctx, c)
-	return o, nil
+	return nil
 }

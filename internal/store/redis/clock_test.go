@@ -60,13 +60,13 @@ func TestWrongEstimates(t *testing.T) {
 		d := draft(t, "", time.Hour)
 		before := nowAt(t, exact)
 		made := put(t, store, d, noise(100))
-		if after := nowAt(t, exact); made.Created < before-250 || made.Created > after {
+		if after := nowAt(t, exact); made.Created < before-2000 || made.Created > after {
 			t.Errorf("%v: made at %d, between %d and %d", by, made.Created, before, after)
 		}
 		redis.Shift(store, by)
 		before = nowAt(t, exact)
 		got := update(t, store, d.Alias(), lease(time.Minute))
-		if after := nowAt(t, exact); got.Opened < before-250 || got.Opened > after {
+		if after := nowAt(t, exact); got.Opened < before-2000 || got.Opened > after {
 			t.Errorf("%v: leased at %d, between %d and %d", by, got.Opened, before, after)
 		}
 	}

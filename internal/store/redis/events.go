@@ -37,7 +37,7 @@ func streamKey(creator string) string {
 type event struct {
 	Type    string     `json:"type"`
 	At      vault.Time `json:"at"`
-	Secret  string     `json:"secret"`
+	Of      string     `json:"of"` // the id of its secret
 	Context []byte     `json:"context,omitempty"`
 }
 
@@ -50,7 +50,10 @@ func (e *event) text() string {
 	if e == nil {
 		return ""
 	}
-	b, _ := json.Marshal(e) // nothing in it can fail
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // nothing in it can fail
+	}
 	return string(b)
 }
 
@@ -113,11 +116,18 @@ func (s *Store) Events(ctx context.Context, creator string, limit int, hide time
 
 // handOut gives what somebody was given longer than hide ago, and then what nobody was given yet.
 func (s *Store) handOut(ctx context.Context, key string, limit int, hide time.Duration) ([]redis.XMessage, error) {
-	messages, _, err := s.client.XAutoClaim(ctx, &redis.XAutoClaimArgs{
-		Stream: key, Group: group, Consumer: group, MinIdle: hide, Start: "0", Count: int64(limit),
-	}).Result()
-	if err != nil || len(messages) >= limit {
-		return messages, err
+	var messages []redis.XMessage
+	for at, again := "0-0", true; again && len(messages) < limit; again = at != "0-0" { // a step looks at so many, and passes over those still hidden
+		some, next, err := s.client.XAutoClaim(ctx, &redis.XAutoClaimArgs{
+			Stream: key, Group: group, Consumer: group, MinIdle: hide, Start: at, Count: int64(limit - len(messages)),
+		}).Result()
+		if err != nil {
+			return nil, err
+		}
+		messages, at = append(messages, some...), next
+	}
+	if len(messages) >= limit {
+		return messages, nil
 	}
 	more, err := s.client.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: group, Consumer: group, Streams: []string{key, ">"}, Count: int64(limit - len(messages)), Block: -1,
@@ -137,7 +147,7 @@ func readEvent(m redis.XMessage, creator string) (vault.Event, error) {
 	if err := json.Unmarshal([]byte(text), &e); err != nil {
 		return vault.Event{}, errDamaged
 	}
-	id, ok := vault.ParseID(e.Secret)
+	id, ok := vault.ParseID(e.Of)
 	if !ok {
 		return vault.Event{}, errDamaged
 	}

@@ -138,10 +138,10 @@ func (s *Store) samePayload(ctx context.Context, v *seen, in *incoming) (bool, e
 		kept, err := s.call(ctx, key, false, func(b *batch) *redis.Cmd {
 			if in.key != "" {
 				mine = redis.NewStringCmd(ctx, "GETRANGE", in.key, from, to)
-				b.do(mine)
+				b.do(ctx, mine)
 			}
 			kept := redis.NewCmd(ctx, "GETRANGE", key, from, to)
-			b.do(kept)
+			b.do(ctx, kept)
 			return kept
 		})
 		if err != nil {

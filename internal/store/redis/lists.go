@@ -64,7 +64,7 @@ func (s *Store) delist(ctx context.Context, before, after *vault.Secret) error {
 func (s *Store) strike(ctx context.Context, list vault.Hash, members ...any) error {
 	keys := listKeys(list)
 	_, err := s.call(ctx, keys[0], true, func(b *batch) *redis.Cmd {
-		b.do(redis.NewIntCmd(ctx, append([]any{"ZREM", keys[1]}, members...)...))
+		b.do(ctx, redis.NewIntCmd(ctx, append([]any{"ZREM", keys[1]}, members...)...))
 		return b.command(ctx, append([]any{"ZREM", keys[0]}, members...)...)
 	})
 	if err != nil {

@@ -91,7 +91,7 @@ func (s *Store) eachNode(ctx context.Context, do func(*redis.Client) error) erro
 
 // node is one Redis server, and an estimate of its time. The estimate is never ahead of it, as long as two clocks run
 // alike: it is the latest reading, moved on by the time since its answer came. So it is late by the answer's way, about a
-// tenth of a millisecond; scripts check it.
+// tenth of a millisecond; scripts check it, and take what is at most 2 s late: behind a slow disk, answers are.
 type node struct {
 	client *redis.Client
 	office office
@@ -152,16 +152,16 @@ type batch struct {
 	copies *redis.IntCmd // how many replicas have what was written
 }
 
-func (b *batch) do(cmd redis.Cmder) {
+func (b *batch) do(ctx context.Context, cmd redis.Cmder) {
 	if b.asking {
-		b.cmds = append(b.cmds, redis.NewStatusCmd(context.Background(), "ASKING"))
+		b.cmds = append(b.cmds, redis.NewStatusCmd(ctx, "ASKING"))
 	}
 	b.cmds = append(b.cmds, cmd)
 }
 
 func (b *batch) command(ctx context.Context, args ...any) *redis.Cmd {
 	cmd := redis.NewCmd(ctx, args...)
-	b.do(cmd)
+	b.do(ctx, cmd)
 	return cmd
 }
 

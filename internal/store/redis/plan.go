@@ -77,7 +77,7 @@ func (s *Store) send(ctx context.Context, c *planned) (reply, string, error) {
 		hints(b)
 		if c.beside {
 			payload = redis.NewStringCmd(ctx, "GET", keys[1])
-			b.do(payload)
+			b.do(ctx, payload)
 			b.alone = c.after.Size > smallMax
 		}
 		return b.run(ctx, change, keys, int64(c.now), int64(c.before.secret.Due()), c.before.head, c.head, int64(c.after.ForgottenAt()),

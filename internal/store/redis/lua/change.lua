@@ -18,7 +18,7 @@ if value and value ~= old and string.sub(value, 1, #old) == old then
 elseif value ~= old then
 	return {now, 'other', value}
 end
-if ran > now or now - ran > 250 or ran < due and due <= now then return {now, 'other', value} end
+if ran > now or now - ran > 2000 or ran < due and due <= now then return {now, 'other', value} end
 if ARGV[8] == '1' and redis.call('EXISTS', KEYS[2]) == 0
 	or payload == 'is uploaded' and redis.call('EXISTS', KEYS[4]) == 0 then
 	return {now, 'lost'}

@@ -8,7 +8,7 @@
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local made, where = tonumber(ARGV[1]), ARGV[4]
-if made > now or now - made > 250 then return {now, 'late'} end
+if made > now or now - made > 2000 then return {now, 'late'} end
 if where == 'uploaded' and redis.call('EXISTS', KEYS[3]) == 0 then return {now, 'lost'} end
 
 local taken = redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3], 'NX', 'GET')
