@@ -36,11 +36,11 @@ func makeBase(u *url.URL, prefix string) (string, error) {
 		return "", ErrBase
 	}
 	// A host ends up in Link.String and in what is typed and compared by eye: nothing but what hosts are made of.
-	// Names in other alphabets come as punycode.
-	host := strings.ToLower(u.Host)
-	if !only(host, alnum+"-._:[]") || strings.HasSuffix(host, ":") {
+	// Names in other alphabets come as punycode; lower case comes after the check, for it makes a k of a Kelvin sign.
+	if !only(u.Host, alnum+"-._:[]") || strings.HasSuffix(u.Host, ":") {
 		return "", ErrBase
 	}
+	host := strings.ToLower(u.Host)
 	if prefix != "" {
 		for part := range strings.SplitSeq(prefix[1:], "/") {
 			if part == "" || part == "." || part == ".." || !only(part, refAlphabet+".~") {

@@ -209,6 +209,7 @@ func TestParseBase(t *testing.T) {
 		"https://h/prefix/": "https://h/prefix", "http://[::1]:1/x/y": "http://[::1]:1/x/y",
 		"": "", "h.example": "", "localhost:8080": "", "ftp://h": "", "https://": "", "https://u:p@h": "", "https://h?x=y": "", "https://h?": "",
 		"https://h#x": "", "https://h#": "", "https://h/a//b": "", "https://h/a/../b": "", "https://h/a b": "", "https://h:": "", "mailto:a@h": "",
+		"https://ban\u212a.example": "", "https://ban%E2%84%AA.example": "", "https://\u0130nternal": "", // lower case makes ASCII of them
 	} {
 		got, err := link.ParseBase(in)
 		if got != want || (err == nil) != (want != "") || (err != nil && !errors.Is(err, link.ErrBase)) {
