@@ -55,8 +55,7 @@ func (s *server) compatCreate(w http.ResponseWriter, r *http.Request) error {
 	whole := s.whole(body)
 	defer whole.release()
 	var ask wire.CompatCreate
-	r.Body = io.NopCloser(whole)
-	if err := decodeLenient(w, r, s.compatLimit, &ask); err != nil {
+	if err := decodeFrom(w, r, whole, s.compatLimit, &ask); err != nil {
 		if whole.refused {
 			return errBusy
 		}

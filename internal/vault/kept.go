@@ -3,9 +3,6 @@ package vault
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -80,9 +77,7 @@ const minProof = 43
 
 // User gives the user of a UID.
 func (v *Vault) User(uid string) User {
-	mac := hmac.New(sha256.New, v.names.key[:])
-	mac.Write([]byte("uid:" + uid))
-	return User{Hash(mac.Sum(nil)), len(uid) >= minProof}
+	return User{v.names.mac([]byte("uid:"), []byte(uid)), len(uid) >= minProof}
 }
 
 // Guessable reports whether the UID is short enough for somebody to hit it by trying.
@@ -132,10 +127,8 @@ func (v *Vault) answered(ctx context.Context, m *Message) (*Secret, error) {
 	if m.Key == "" {
 		return nil, nil //nolint:nilnil // without a key nothing is remembered
 	}
-	mac := hmac.New(sha256.New, v.names.key[:])
-	mac.Write(m.Author.hash[:])
-	mac.Write([]byte(m.Key))
-	d := Draft{ID: ID(mac.Sum(nil)[:16]), Type: Answered, Link: m.Body, TTL: AnswerTime}
+	request := v.names.mac(m.Author.hash[:], []byte(m.Key))
+	d := Draft{ID: ID(request[:16]), Type: Answered, Link: m.Body, TTL: AnswerTime}
 	d.alias = v.names.alias(d.ID)
 	s, _, err := v.store.Put(ctx, d, bytes.NewReader(nil))
 	if errors.Is(err, ErrConflict) {
@@ -150,9 +143,7 @@ func (v *Vault) idFor(answered *Secret) ID {
 	if answered != nil {
 		return v.names.answer(answered.ID, answered.Created)
 	}
-	var id ID
-	_, _ = rand.Read(id[:]) // never fails
-	return id
+	return randomID()
 }
 
 // isThere tells a secret that was kept before, and has been claimed, named or deleted since, from another one of the same
@@ -235,8 +226,7 @@ func (v *Vault) holdBack(ctx context.Context, view View, c *Claim) error {
 		return err
 	}
 	defer func() { _ = payload.Close() }()
-	d := Draft{Type: Kept, TTL: min(EscrowTime, left), Keeping: Keeping{IV: s.IV, Salt: s.Salt, Label: s.Label}}
-	_, _ = rand.Read(d.ID[:]) // never fails
+	d := Draft{ID: randomID(), Type: Kept, TTL: min(EscrowTime, left), Keeping: Keeping{IV: s.IV, Salt: s.Salt, Label: s.Label}}
 	d.alias = v.names.alias(d.ID)
 	if _, _, err = v.store.Put(ctx, d, payload); err != nil {
 		return err

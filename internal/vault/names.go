@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -41,9 +42,13 @@ func ParseID(s string) (ID, bool) {
 
 // NewID gives a random ID, for a client that leaves the choice to the server (PROTOCOL 4.8).
 func NewID() ID {
+	return randomID().version4()
+}
+
+func randomID() ID {
 	var id ID
 	_, _ = rand.Read(id[:]) // never fails
-	return id.version4()
+	return id
 }
 
 // version4 gives id the version and variant bits of RFC 9562.
@@ -145,6 +150,15 @@ type namer struct{ key [32]byte }
 func (n namer) prf(label string, data []byte) [sha256.Size]byte {
 	var in [128]byte
 	return sha256.Sum256(append(append(append(in[:0], n.key[:]...), label...), data...))
+}
+
+// mac is for what has no fixed length: HMAC-SHA-256 of the parts, of which at most the last may vary in length.
+func (n namer) mac(parts ...[]byte) Hash {
+	mac := hmac.New(sha256.New, n.key[:])
+	for _, p := range parts {
+		mac.Write(p)
+	}
+	return Hash(mac.Sum(nil))
 }
 
 // alias takes the first 48-bit word below 62^8: cutting the range instead of reducing into it keeps every

@@ -2,10 +2,7 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/hushpost/hushpost/internal/vault"
 )
@@ -37,10 +34,7 @@ func (s *Store) change(ctx context.Context, a vault.Alias, rule vault.Rule, st s
 		o, err := s.attempt(ctx, v, now, rule, st)
 		if err != nil {
 			s.recent.drop(a)
-			if redis.HasErrorPrefix(err, "OOM") {
-				err = errors.Join(vault.ErrFull, err)
-			}
-			return vault.Secret{}, "", fmt.Errorf("changing a record in Redis: %w", err)
+			return vault.Secret{}, "", fmt.Errorf("changing a record in Redis: %w", full(err))
 		}
 		if o.done {
 			return o.secret, o.payload, o.refusal
@@ -126,7 +120,7 @@ func (s *Store) conclude(ctx context.Context, o *attempt, c *planned, r *reply, 
 	if c.in != nil {
 		c.in.key = ""
 	}
-	s.settle(c, c.before)
+	s.settle(c)
 	s.tell(ctx, c)
 	return nil
 }

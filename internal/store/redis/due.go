@@ -36,7 +36,7 @@ func bucketKey(second int64) string { return "hp:due:" + strconv.FormatInt(secon
 func hintsOf(c *planned) []string {
 	var keys []string
 	after, before := &c.after, &c.before.secret
-	inside := after.Size <= insideMax && goesInside(after) && after.State == vault.Waiting
+	inside := goesInside(after) && after.State == vault.Waiting
 	if after.Held() && after.Due() != vault.Never && after.Due() != before.Due() && (inside || after.Creator != "" || after.Type == vault.Kept) {
 		keys = append(keys, bucketKey(bucketOf(after.Due())))
 	}
@@ -245,13 +245,12 @@ func (s *Store) sweepThese(ctx context.Context, hints []vault.Alias, rule vault.
 		if now < v.secret.Due() {
 			continue
 		}
-		var refused error
+		s.recent.put(a, v) // or it would be read a second time
 		_, err = s.Update(ctx, a, func(now vault.Time, secret *vault.Secret) error {
-			if refused = nil; now < secret.Due() {
+			if now < secret.Due() {
 				return errNotDue
 			}
-			refused = rule(now, secret)
-			return refused
+			return rule(now, secret)
 		})
 		switch {
 		case errors.Is(err, errNotDue), errors.Is(err, vault.ErrNotFound):

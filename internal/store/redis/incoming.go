@@ -140,9 +140,7 @@ func (s *Store) samePayload(ctx context.Context, v *seen, in *incoming) (bool, e
 				mine = redis.NewStringCmd(ctx, "GETRANGE", in.key, from, to)
 				b.do(ctx, mine)
 			}
-			kept := redis.NewCmd(ctx, "GETRANGE", key, from, to)
-			b.do(ctx, kept)
-			return kept
+			return b.command(ctx, "GETRANGE", key, from, to)
 		})
 		if err != nil {
 			return false, fmt.Errorf("reading from Redis: %w", err)

@@ -110,7 +110,7 @@ func flag(b bool) string {
 }
 
 // settle remembers what is there now.
-func (s *Store) settle(c *planned, before *seen) {
+func (s *Store) settle(c *planned) {
 	a := c.after.Alias
 	if c.head == "" {
 		s.recent.drop(a)
@@ -118,7 +118,7 @@ func (s *Store) settle(c *planned, before *seen) {
 	}
 	v := seen{secret: c.after, head: c.head}
 	if c.fate == "stays" {
-		v.inside = before.inside
+		v.inside = c.before.inside
 	}
 	s.recent.put(a, v)
 }

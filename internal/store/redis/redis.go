@@ -61,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: redis.NewUniversalClient(at.universal()), log: o.Log, wait: at.wait}
+	s := &Store{client: redis.NewUniversalClient(at.universal()), log: o.Log}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -136,8 +136,9 @@ func (s *Store) tryPut(ctx context.Context, d *vault.Draft, in *incoming) (made 
 	if err != nil {
 		return made, r, storing(err)
 	}
-	r, err = answer(cmd)
-	n.saw(made.Created, r.now)
+	if r, err = answer(cmd); err == nil {
+		n.saw(made.Created, r.now)
+	}
 	return made, r, err
 }
 
@@ -169,11 +170,14 @@ func (s *Store) remember(made *vault.Secret, in *incoming) {
 	s.recent.put(made.Alias, v)
 }
 
-func storing(err error) error {
+func storing(err error) error { return fmt.Errorf("writing to Redis: %w", full(err)) }
+
+// full tells a Redis that has no room from other trouble.
+func full(err error) error {
 	if redis.HasErrorPrefix(err, "OOM") {
 		return errors.Join(vault.ErrFull, err)
 	}
-	return fmt.Errorf("writing to Redis: %w", err)
+	return err
 }
 
 // again answers a creation whose name is taken: by itself, or by another one.
